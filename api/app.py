@@ -1,0 +1,64 @@
+"""The HTTP application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from api import problems
+from api.middleware import BodyLimit, SecurityHeaders
+from api.routes import ask, documents, health, search
+from api.wiring import Refresher, Runtime
+
+_STATIC = Path(__file__).parent / "static"
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """Return the application over an open runtime, which stays the caller's to close."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with Refresher(runtime.store, runtime.settings.refresh_seconds):
+            yield
+
+    app = FastAPI(
+        title="Citespan",
+        version=version("citespan"),
+        summary="Answers from your own documents, in their own words, with citations anyone can check.",
+        lifespan=lifespan,
+        # The interactive pages load scripts from elsewhere, which the content security policy forbids.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.runtime = runtime
+    problems.install(app)
+    for module in (ask, search, documents, health):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(_STATIC / "index.html", media_type="text/html; charset=utf-8")
+
+    app.add_middleware(BodyLimit, largest=runtime.settings.largest_request)
+    # A page elsewhere whose name is made to point here (DNS rebinding) must not read the user's documents.
+    app.add_middleware(
+        TrustedHostMiddleware, allowed_hosts=allowed_hosts(runtime.settings.host, runtime.settings.allowed_hosts)
+    )
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def allowed_hosts(host: str, further: tuple[str, ...]) -> list[str]:
+    """Return the names a request's Host header may carry. Listening on every address without naming any admits all."""
+    if host in _EVERY_ADDRESS and not further:
+        return ["*"]
+    return ["localhost", "127.0.0.1", "[::1]", host, *further]

@@ -1,0 +1,102 @@
+"""Is the installation sound, and the library? In plain words, with the way out."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from api.settings import Settings
+from index.errors import CitespanError, LibraryNotFound
+
+_TOP_LEVEL = ("qa", "index", "api")
+_DISTRIBUTION = "citespan"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Return what was found, the installation first, then the models, then the library."""
+    return [
+        Finding("python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}"),
+        _names(),
+        _tried("reader", _reader),
+        _tried("embedder", lambda: _embedder(settings)),
+        _tried("library", lambda: _library(settings.library)),
+    ]
+
+
+def foreign_owners() -> dict[str, set[str]]:
+    """Return the other distributions that ship one of our top-level names; the one installed last wins on disk."""
+    owners: dict[str, set[str]] = {}
+    for distribution in importlib.metadata.distributions():
+        name = distribution.metadata["Name"]
+        if name != _DISTRIBUTION:
+            for top in _tops(distribution):
+                owners.setdefault(top, set()).add(name)
+    return owners
+
+
+def _tops(distribution: importlib.metadata.Distribution) -> Iterator[str]:
+    """Yield those of our names that a distribution installs as a package."""
+    files = {str(file) for file in distribution.files or ()}
+    yield from (name for name in _TOP_LEVEL if f"{name}/__init__.py" in files or f"{name}.py" in files)
+
+
+def _names() -> Finding:
+    home = Path(__file__).parent.parent
+    strangers = [
+        name for name in _TOP_LEVEL if Path(str(__import__(name).__file__)).parent.parent.resolve() != home.resolve()
+    ]
+    owners = foreign_owners()
+    if strangers or owners:
+        others = ", ".join(sorted({name for names in owners.values() for name in names})) or "another folder"
+        return Finding(
+            "packages", False, f"{', '.join(strangers or owners)} also come from {others}; "
+            "install citespan into a virtual environment of its own",
+        )  # fmt: skip
+    return Finding("packages", True, f"qa, index and api come from {home}")
+
+
+def _tried(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, look())
+    except LibraryNotFound as error:
+        return Finding(what, True, str(error))
+    except CitespanError as error:
+        return Finding(what, False, str(error))
+
+
+def _reader() -> str:
+    from qa import calibrate
+    from qa.read import SpanReader
+
+    reader = SpanReader()
+    return f"{reader.fingerprint}, answers from a confidence of {calibrate.load(reader.fingerprint).threshold:.2f}"
+
+
+def _embedder(settings: Settings) -> str:
+    from index.embed import SentenceTransformerEmbedder
+
+    embedder = SentenceTransformerEmbedder(settings.embedder)
+    return f"{embedder.fingerprint}, {embedder.dimensions} dimensions"
+
+
+def _library(folder: Path) -> str:
+    from index.check import check_library
+    from index.errors import LibraryDamaged
+
+    checked = check_library(folder)
+    if checked.problems:
+        raise LibraryDamaged(f"{folder}: {len(checked.problems)} problems, the first: {checked.problems[0]}")
+    return f"{folder}: generation {checked.generation}, {checked.documents} documents, {checked.passages} passages"

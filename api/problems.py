@@ -1,0 +1,96 @@
+"""Errors → RFC 9457 problem details."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from api.gate import Overloaded
+from api.schemas import Problem
+from index import errors
+
+_STATUS: Mapping[type[errors.CitespanError], int] = {
+    errors.UnknownDocument: 404,
+    errors.UnknownRevision: 404,
+    errors.UnknownConversation: 404,
+    errors.QuestionError: 422,
+    errors.LibraryBusy: 503,
+    errors.CitespanError: 500,
+}
+_RETRY_SECONDS = "2"
+_log = logging.getLogger(__name__)
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    fields: list[Mapping[str, str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return a problem+json response; `code` is the stable name, `detail` says what to do."""
+    body = Problem(
+        type=f"urn:citespan:problem:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        errors=fields,
+    )
+    return JSONResponse(
+        body.model_dump(exclude_none=True), status_code=status, media_type="application/problem+json", headers=headers
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem."""
+
+    @app.exception_handler(errors.CitespanError)
+    def known(request: Request, error: errors.CitespanError) -> JSONResponse:
+        status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+        if status >= 500:
+            _log.error("%s %s: %s", request.method, request.url.path, error)
+        return problem(
+            status, error.code, str(error), headers={"Retry-After": _RETRY_SECONDS} if status == 503 else None
+        )
+
+    @app.exception_handler(Overloaded)
+    def overloaded(request: Request, error: Overloaded) -> JSONResponse:
+        detail = "too many questions are waiting; try again in a moment"
+        return problem(503, "overloaded", detail, headers={"Retry-After": _RETRY_SECONDS})
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        found = error.errors()
+        if any(e["type"] == "json_invalid" for e in found):
+            return problem(400, "malformed-json", "the body is not JSON")
+        # What was sent is not sent back: it may be long, and it is the user's.
+        fields: list[Mapping[str, str]] = [
+            {"field": ".".join(str(part) for part in e["loc"][1:]) or "body", "message": str(e["msg"])} for e in found
+        ]
+        names = ", ".join(f"{f['field']}: {f['message']}" for f in fields[:5])
+        return problem(422, "invalid-request", f"the request is not valid ({names})", fields=fields)
+
+    @app.exception_handler(HTTPException)
+    def http(request: Request, error: HTTPException) -> JSONResponse:
+        phrase = HTTPStatus(error.status_code).phrase
+        code = phrase.lower().replace(" ", "-")
+        detail = (
+            f"there is no {request.url.path} here; /openapi.json lists what is"
+            if error.status_code == 404
+            else str(error.detail)
+        )
+        if error.status_code == 405:
+            detail = f"{request.method} is not possible on {request.url.path}"
+        return problem(error.status_code, code, detail, headers=error.headers)
+
+    @app.exception_handler(Exception)
+    def unexpected(request: Request, error: Exception) -> JSONResponse:
+        _log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+        return problem(500, "internal-error", "something went wrong here; the server's log says what")

@@ -1,0 +1,150 @@
+"""The whole error tree. Each error carries its data and says the thing, the value and the way out.
+
+`code` is the stable name that outsiders see (problem type, `--json`). What a programmer got wrong is a `ValueError`
+or an `assert`, never one of these.
+"""
+
+from __future__ import annotations
+
+
+class CitespanError(Exception):
+    """Something the user can understand and mend."""
+
+    code = "error"
+
+
+# ---- one file or upload: reported in the summary, never stops a sync ------------------------------------------
+
+
+class DocumentError(CitespanError):
+    """A document could not be taken in."""
+
+    code = "document-error"
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"{name}: {reason}")
+
+
+class UnsupportedFormat(DocumentError):
+    """No loader for this kind of file, or bytes that are not what the name says."""
+
+    code = "unsupported-format"
+
+
+class UnreadableDocument(DocumentError):
+    """The file could not be read or decoded."""
+
+    code = "unreadable-document"
+
+
+class WrongEncoding(UnreadableDocument):
+    """The bytes are not text in the encoding that was expected."""
+
+    code = "wrong-encoding"
+
+
+class BrokenLink(UnreadableDocument):
+    """A symbolic link that leads nowhere, or out of the folder given."""
+
+    code = "broken-link"
+
+
+class EmptyDocument(DocumentError):
+    """The file holds nothing, or no sentence."""
+
+    code = "empty-document"
+
+
+class DocumentTooLarge(DocumentError):
+    """The file is over a size limit."""
+
+    code = "document-too-large"
+
+
+class DocumentChanged(DocumentError):
+    """The file changed while it was read."""
+
+    code = "document-changed"
+
+
+# ---- the library ------------------------------------------------------------------------------------------------
+
+
+class LibraryError(CitespanError):
+    """The library as a whole cannot do what was asked."""
+
+    code = "library-error"
+
+
+class LibraryNotFound(LibraryError):
+    """There is no library in that folder."""
+
+    code = "library-not-found"
+
+
+class LibraryBusy(LibraryError):
+    """Another process is writing."""
+
+    code = "library-busy"
+
+
+class LibraryDamaged(LibraryError):
+    """The truth itself (the SQLite file) cannot be read."""
+
+    code = "library-damaged"
+
+
+class LibraryFormat(LibraryError):
+    """The library was written by another version, embedder or passage setting."""
+
+    code = "library-format"
+
+
+class PathNotFound(LibraryError):
+    """A path given to sync does not exist."""
+
+    code = "path-not-found"
+
+
+class UnknownDocument(LibraryError):
+    """No document of that id in this generation."""
+
+    code = "unknown-document"
+
+
+class UnknownRevision(LibraryError):
+    """No such revision of that document."""
+
+    code = "unknown-revision"
+
+
+# ---- models -----------------------------------------------------------------------------------------------------
+
+
+class ModelError(CitespanError):
+    """A model is missing, damaged or not the one that was expected."""
+
+    code = "model-error"
+
+
+# ---- questions --------------------------------------------------------------------------------------------------
+
+
+class QuestionError(CitespanError):
+    """The question cannot be asked as it stands."""
+
+    code = "invalid-question"
+
+
+class UnsupportedParameter(QuestionError):
+    """A parameter of the contract that this version does not serve; it is refused, never ignored."""
+
+    code = "unsupported-parameter"
+
+
+class UnknownConversation(QuestionError):
+    """The conversation does not exist, has expired, or was forgotten by a restart."""
+
+    code = "unknown-conversation"

@@ -1,0 +1,189 @@
+"""The values that travel between the parts. Read this file first.
+
+Offsets: every span counts Unicode characters of a revision's canonical text. Bytes are UTF-8 bytes of the same
+text and appear only in citations.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A half-open stretch `[start, end)` of a canonical text, in characters."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end:
+            raise ValueError(f"not a span: [{self.start}, {self.end})")
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def of(self, text: str) -> str:
+        """Return the slice of `text` that this span names."""
+        return text[self.start : self.end]
+
+    def overlap(self, other: Span) -> int:
+        """Return how many characters both spans cover."""
+        return max(0, min(self.end, other.end) - max(self.start, other.start))
+
+    def covers(self, other: Span) -> bool:
+        """Return whether `other` lies inside this span."""
+        return self.start <= other.start and other.end <= self.end
+
+
+class Kind(StrEnum):
+    """What a line of a document is for. Only BODY tells the story; the others are kept, and kept apart."""
+
+    BODY = "body"
+    HEADING = "heading"
+    CAPTION = "caption"
+    CREDIT = "credit"
+    NAVIGATION = "navigation"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a source says of itself. None means that it does not say.
+
+    `published_at` is an ISO 8601 date or date-time; `language` a BCP 47 tag; `url` the canonical http(s) address.
+    """
+
+    title: str | None = None
+    author: str | None = None
+    publisher: str | None = None
+    published_at: str | None = None
+    language: str | None = None
+    url: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDocument:
+    """What a loader made of one file: canonical text and the source's own metadata."""
+
+    text: str
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The canonical text of a document at one time, named by the SHA-256 of its UTF-8 bytes."""
+
+    id: str
+    text: str
+
+    @classmethod
+    def of(cls, text: str) -> Revision:
+        return cls(id=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", text=text)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One source as it stands in a generation. `uri` is its address, else its path in the folder that was synced."""
+
+    id: str
+    uri: str
+    revision: str
+    title: str
+    author: str | None
+    publisher: str | None
+    published_at: str | None
+    language: str | None
+    tags: tuple[str, ...]
+    characters: int
+    passages: int
+    added: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a revision; it never crosses a line break."""
+
+    span: Span
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A run of whole sentences of one revision: the unit that is embedded and retrieved."""
+
+    id: int
+    document: Document
+    span: Span
+    sentences: tuple[Sentence, ...]
+    text: str
+
+    def __post_init__(self) -> None:
+        if len(self.text) != len(self.span):
+            raise ValueError(f"passage {self.id}: text of {len(self.text)} characters for {self.span}")
+
+    @property
+    def kind(self) -> Kind:
+        """What the passage is for: that of its first sentence below the headings."""
+        return next((s.kind for s in self.sentences if s.kind is not Kind.HEADING), Kind.HEADING)
+
+    def slice(self, span: Span) -> str:
+        """Return the characters of `span`, which counts in the revision and lies inside the passage."""
+        if not self.span.covers(span):
+            raise ValueError(f"{span} is not inside passage {self.id} at {self.span}")
+        return self.text[span.start - self.span.start : span.end - self.span.start]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that was found. Higher scores are better; ranks count from 1."""
+
+    passage: Passage
+    score: float
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which documents a question may be answered from; None leaves a side open.
+
+    Dates are ISO 8601 dates, both inclusive; a document without a date is outside every range. `tags`: any of them.
+    """
+
+    published_from: str | None = None
+    published_to: str | None = None
+    document_ids: frozenset[str] | None = None
+    tags: frozenset[str] | None = None
+    language: str | None = None
+
+    def admits(self, document: Document) -> bool:
+        """Return whether `document` passes every condition."""
+        day = document.published_at[:10] if document.published_at else None
+        if self.published_from is not None and (day is None or day < self.published_from[:10]):
+            return False
+        if self.published_to is not None and (day is None or day > self.published_to[:10]):
+            return False
+        if self.document_ids is not None and document.id not in self.document_ids:
+            return False
+        if self.tags is not None and not self.tags & set(document.tags):
+            return False
+        return self.language is None or (document.language or "").split("-")[0] == self.language.split("-")[0]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every document passes."""
+        return self == Filter()
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The numbered state of the library after one committed sync; 0 is the empty library before the first."""
+
+    number: int
+    created_at: str
+    documents: int
+    passages: int
+    summary: Mapping[str, int]

@@ -1,0 +1,43 @@
+"""Measures of answers: pure functions, each with its source."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+
+from index.types import Span
+
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+
+
+def plain_answer(text: str) -> str:
+    """Return `text` as SQuAD compares it: lower case, no punctuation, no articles, single spaces.
+
+    Source: Rajpurkar et al., "SQuAD", EMNLP 2016, official evaluation script.
+    """
+    without = "".join(c for c in text.lower() if c not in string.punctuation)
+    return " ".join(_ARTICLES.sub(" ", without).split())
+
+
+def exact_match(given: str, gold: Sequence[str]) -> float:
+    """Return 1.0 if `given` equals one of `gold` after `plain_answer`, else 0.0. Source: as `plain_answer`."""
+    return float(any(plain_answer(given) == plain_answer(g) for g in gold))
+
+
+def token_f1(given: str, gold: Sequence[str]) -> float:
+    """Return the best F1 of the words of `given` against those of each gold, in [0, 1]. Source: as `plain_answer`."""
+    return max((_f1(plain_answer(given).split(), plain_answer(g).split()) for g in gold), default=0.0)
+
+
+def _f1(given: list[str], gold: list[str]) -> float:
+    if not given or not gold:
+        return float(given == gold)
+    common = sum((Counter(given) & Counter(gold)).values())
+    return 2.0 * common / (len(given) + len(gold))
+
+
+def overlaps(one: Span, other: Span) -> bool:
+    """Return whether the spans share at least half of the shorter one."""
+    return one.overlap(other) >= 0.5 * min(len(one), len(other)) and len(one) > 0 and len(other) > 0

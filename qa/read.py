@@ -1,0 +1,202 @@
+"""Hits → candidates: a small extractive model points at the words that answer, or at nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from index.errors import ModelError
+from index.types import Kind, Passage, Sentence, Span
+from qa.types import Candidate
+
+MODEL_FOLDER = Path(__file__).parent / "model"
+FORMAT = 1
+# A short answer is a name, a date, a phrase: longer spans are sentences, and those are quoted anyway.
+LONGEST_SPAN = 30
+SPANS_PER_PASSAGE = 3
+_LONGEST_QUESTION = 80
+# Windows read in one run of the model: bounds the memory of a request, whatever is asked of it.
+_BATCH = 8
+
+
+class Reader(Protocol):
+    """Finds spans that may answer a query."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the model and its weights; the calibration was measured with one of them."""
+
+    def read(self, query: str, passages: Sequence[Passage]) -> list[Candidate]:
+        """Return candidates from all `passages`, best score first, each inside one sentence that is no heading."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """One passage beside the query, as the model sees it: `tokens` are spans of the passage's text, in characters."""
+
+    passage: Passage
+    ids: list[int]
+    types: list[int]
+    first: int
+    tokens: list[tuple[int, int]]
+
+
+class SpanReader:
+    """A reader over ONNX Runtime: MiniLM-L6 with a span head and a null option, int8.
+
+    :raises ModelError: if a file of the model is missing, damaged or of another format.
+    """
+
+    def __init__(self, folder: Path = MODEL_FOLDER, *, threads: int = 0) -> None:
+        config = _verified_config(folder)
+        self._longest = config.max_length
+        self._fingerprint = f"{config.name}:{config.sha256['reader.onnx'][:16]}"
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        try:
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._session = onnxruntime.InferenceSession(
+                str(folder / "reader.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # both libraries raise bare Exception subclasses of their own
+            raise ModelError(f"the reader in {folder} cannot be loaded ({error}); reinstall citespan") from error
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    def read(self, query: str, passages: Sequence[Passage]) -> list[Candidate]:
+        question = self._shortened(query)
+        windows = [self._window(question, passage) for passage in passages]
+        # Windows of like length together: a batch costs its longest row times its rows.
+        windows.sort(key=lambda window: len(window.ids))
+        found: list[Candidate] = []
+        for at in range(0, len(windows), _BATCH):
+            batch = windows[at : at + _BATCH]
+            starts, ends = self._run(batch)
+            for window, start, end in zip(batch, starts, ends, strict=True):
+                found.extend(candidates(window.passage, window.tokens, start, end, window.first))
+        return best_first(found)
+
+    def _shortened(self, query: str) -> str:
+        encoding = self._tokenizer.encode(query, add_special_tokens=False)
+        return query[: encoding.offsets[_LONGEST_QUESTION - 1][1]] if len(encoding.ids) > _LONGEST_QUESTION else query
+
+    def _window(self, question: str, passage: Passage) -> _Window:
+        encoding: Encoding = self._tokenizer.encode(question, passage.text)
+        ids, types = encoding.ids, encoding.type_ids
+        sequences = encoding.sequence_ids
+        first = sequences.index(1) if 1 in sequences else len(ids)
+        tokens = [o for o, s in zip(encoding.offsets, sequences, strict=True) if s == 1]
+        if len(ids) > self._longest:  # one very long sentence: its end is not read
+            ids, types = [*ids[: self._longest - 1], ids[-1]], [*types[: self._longest - 1], types[-1]]
+            tokens = tokens[: self._longest - 1 - first]
+        return _Window(passage, ids, types, first, tokens)
+
+    def _run(self, batch: Sequence[_Window]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return start and end logits, each float32 (windows, longest window)."""
+        shape = (len(batch), max(len(window.ids) for window in batch))
+        ids, types, mask = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+        for row, window in enumerate(batch):
+            length = len(window.ids)
+            ids[row, :length], types[row, :length], mask[row, :length] = window.ids, window.types, 1
+        starts, ends = self._session.run(
+            ["start_logits", "end_logits"], {"input_ids": ids, "token_type_ids": types, "attention_mask": mask}
+        )
+        return starts, ends
+
+
+def candidates(
+    passage: Passage,
+    tokens: Sequence[tuple[int, int]],
+    start: NDArray[np.float32],
+    end: NDArray[np.float32],
+    first: int,
+) -> list[Candidate]:
+    """Return the best spans of one window that do not overlap, at most SPANS_PER_PASSAGE.
+
+    `tokens` are character offsets into the passage's text; `start` and `end` the window's logits, in which position 0
+    says "no answer here" and the passage's tokens begin at `first`.
+    """
+    sentences = _sentence_of_each(passage, tokens)
+    null = float(start[0] + end[0])
+    length = len(tokens)
+    scores = start[first : first + length, None] + end[None, first : first + length]
+    # A span ends where it starts or after, is not too long, and stays inside one sentence that is no heading.
+    allowed = np.triu(np.ones((length, length), dtype=bool)) & np.tril(
+        np.ones((length, length), dtype=bool), LONGEST_SPAN - 1
+    )
+    owner = np.array(sentences)
+    allowed &= (owner[:, None] == owner[None, :]) & (owner[:, None] >= 0)
+    scores = np.where(allowed, scores, -np.inf)
+    found: list[Candidate] = []
+    while len(found) < SPANS_PER_PASSAGE and length and np.isfinite(scores.max()):
+        a, b = divmod(int(scores.argmax()), length)
+        span = Span(passage.span.start + tokens[a][0], passage.span.start + tokens[b][1])
+        found.append(Candidate(passage, passage.sentences[sentences[a]], span, float(scores[a, b]) - null))
+        scores[: b + 1, a:] = -np.inf  # whatever overlaps it
+    return found
+
+
+def best_first(found: Sequence[Candidate]) -> list[Candidate]:
+    """Return candidates by score, one for each span of a revision (passages overlap, so some are found twice)."""
+    order = sorted(found, key=lambda c: (-c.score, c.passage.document.id, c.span))
+    unique = {(c.passage.document.id, c.passage.document.revision, c.span): c for c in reversed(order)}
+    return [c for c in order if unique[(c.passage.document.id, c.passage.document.revision, c.span)] is c]
+
+
+def _sentence_of_each(passage: Passage, tokens: Sequence[tuple[int, int]]) -> list[int]:
+    """Return for each token the index of its sentence, -1 if that is a heading or the token is empty or between two."""
+    found = []
+    at = 0
+    for start, end in tokens:
+        token = Span(passage.span.start + start, passage.span.start + end)
+        while at < len(passage.sentences) and passage.sentences[at].span.end < token.end:
+            at += 1
+        inside = at < len(passage.sentences) and passage.sentences[at].span.covers(token) and len(token) > 0
+        found.append(at if inside and _may_answer(passage.sentences[at]) else -1)
+    return found
+
+
+def _may_answer(sentence: Sentence) -> bool:
+    return sentence.kind is not Kind.HEADING
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    """What `reader.json` says of the model beside it."""
+
+    name: str
+    max_length: int
+    sha256: dict[str, str]
+
+
+def _verified_config(folder: Path) -> _Config:
+    """Return the model's description, once its files are the ones it describes."""
+    try:
+        raw = json.loads((folder / "reader.json").read_text())
+        config = _Config(str(raw["name"]), int(raw["max_length"]), dict(raw["sha256"]))
+        if raw["format"] != FORMAT:
+            raise ModelError(f"the reader in {folder} has format {raw['format']}, this version reads {FORMAT}")
+        for name, wanted in config.sha256.items():
+            with (folder / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != wanted:
+                raise ModelError(
+                    f"{folder / name} has SHA-256 {found}, not {wanted}: it is damaged; reinstall citespan"
+                )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"there is no usable reader in {folder} ({error}); reinstall citespan") from error
+    return config

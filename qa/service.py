@@ -1,0 +1,123 @@
+"""The whole path of a question, on one screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from index.embed import Embedder
+from index.errors import QuestionError
+from index.store import PassageStore
+from qa import compose
+from qa.calibrate import Calibration, features
+from qa.compose import ComposePolicy
+from qa.followup import standalone
+from qa.read import Reader, best_first
+from qa.retrieve import HybridRetriever
+from qa.types import Candidate, Question, Reply, Retrieved, Understood
+
+LONGEST_QUESTION = 2_000
+MOST_CITATIONS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How much is read for a question.
+
+    The reader takes the passages in helpings and stops after the first that holds an answer of probability `sure`:
+    reading is most of a question's time, and the first passages nearly always hold the answer if any does.
+    """
+
+    helpings: tuple[int, ...] = (3, 4)
+    sure: float = 0.6
+    compose: ComposePolicy = field(default_factory=ComposePolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A reply with what is not part of it: how long each step took, in milliseconds."""
+
+    reply: Reply
+    timings_ms: dict[str, float]
+
+
+class AnswerService:
+    """Answers questions from one generation at a time. Safe to call from many threads."""
+
+    def __init__(
+        self, embedder: Embedder, reader: Reader, calibration: Calibration, policy: Policy | None = None
+    ) -> None:
+        self._retriever = HybridRetriever(embedder)
+        self._reader = reader
+        self._calibration = calibration
+        self._policy = Policy() if policy is None else policy
+
+    def ask(self, question: Question, store: PassageStore) -> Asked:
+        """Return the reply to `question` from the generation of `store`.
+
+        :raises QuestionError: if it is empty, too long, or asks for no or too many citations.
+        """
+        check(question)
+        clock = _Clock()
+        query = standalone(question.text, question.conversation)
+        understood = Understood(question.text, query, store.generation.number, self._calibration.threshold)
+        retrieved = self._retriever.retrieve(store, query, question.where)
+        clock.lap("retrieve")
+        candidates, confidence = self._read(query, retrieved)
+        clock.lap("read")
+        policy = self._policy.compose
+        reply: Reply
+        if candidates and confidence >= self._calibration.threshold:
+            reply = compose.answer(understood, confidence, candidates, question.max_citations, store, policy)
+        else:
+            reply = compose.no_answer(understood, confidence, retrieved, store, policy)
+        clock.lap("compose")
+        return Asked(reply, clock.laps)
+
+    def search(self, question: Question, store: PassageStore) -> list[Retrieved]:
+        """Return the passages for the text of `question`, best first, without reading them."""
+        check(question)
+        return self._retriever.retrieve(store, question.text, question.where)
+
+    def _read(self, query: str, retrieved: Sequence[Retrieved]) -> tuple[list[Candidate], float]:
+        """Return the candidates of the passages read, best first, and the probability of the first (0.0 if none)."""
+        candidates: list[Candidate] = []
+        confidence = 0.0
+        at = 0
+        for helping in self._policy.helpings:
+            passages = [found.hit.passage for found in retrieved[at : at + helping]]
+            if not passages:
+                break
+            candidates = best_first([*candidates, *self._reader.read(query, passages)])
+            if candidates:
+                confidence = self._calibration.probability(features(query, candidates[0], candidates, retrieved))
+            if confidence >= self._policy.sure:
+                break
+            at += helping
+        return candidates, confidence
+
+
+def check(question: Question) -> None:
+    """Raise QuestionError, saying what is wrong, if `question` cannot be asked."""
+    if not question.text.strip():
+        raise QuestionError("the question is empty")
+    if len(question.text) > LONGEST_QUESTION:
+        raise QuestionError(
+            f"the question has {len(question.text)} characters, {LONGEST_QUESTION} are allowed; ask it in fewer words"
+        )
+    if not 1 <= question.max_citations <= MOST_CITATIONS:
+        raise QuestionError(f"max_citations is {question.max_citations}; it goes from 1 to {MOST_CITATIONS}")
+
+
+class _Clock:
+    """Measures laps, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = round((now - self._last) * 1000, 2)
+        self._last = now
