@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from api import problems
-from api.middleware import BodyLimit, SecurityHeaders
+from api.middleware import BodyLimit, Failures, KnownHosts, SecurityHeaders
 from api.routes import ask, documents, health, search
 from api.wiring import Refresher, Runtime
 
@@ -26,10 +27,12 @@ def create_app(runtime: Runtime) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # A question that waits for its turn holds a thread; the other routes need theirs all the same.
+        to_thread.current_default_thread_limiter().total_tokens += runtime.gate.places
         with Refresher(runtime.store, runtime.settings.refresh_seconds):
             yield
 
-    app = FastAPI(
+    app = _Application(
         title="Citespan",
         version=version("citespan"),
         summary="Answers from your own documents, in their own words, with citations anyone can check.",
@@ -37,6 +40,8 @@ def create_app(runtime: Runtime) -> FastAPI:
         # The interactive pages load scripts from elsewhere, which the content security policy forbids.
         docs_url=None,
         redoc_url=None,
+        # A path with a slash too many is another path: a redirect would send the question twice.
+        redirect_slashes=False,
     )
     app.state.runtime = runtime
     problems.install(app)
@@ -50,15 +55,23 @@ def create_app(runtime: Runtime) -> FastAPI:
 
     app.add_middleware(BodyLimit, largest=runtime.settings.largest_request)
     # A page elsewhere whose name is made to point here (DNS rebinding) must not read the user's documents.
-    app.add_middleware(
-        TrustedHostMiddleware, allowed_hosts=allowed_hosts(runtime.settings.host, runtime.settings.allowed_hosts)
-    )
+    app.add_middleware(KnownHosts, names=allowed_hosts(runtime.settings.host, runtime.settings.allowed_hosts))
+    app.add_middleware(Failures)
     app.add_middleware(SecurityHeaders)
     return app
+
+
+class _Application(FastAPI):
+    """FastAPI whose description of itself says what our errors look like."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = problems.described(super().openapi())
+        return self.openapi_schema
 
 
 def allowed_hosts(host: str, further: tuple[str, ...]) -> list[str]:
     """Return the names a request's Host header may carry. Listening on every address without naming any admits all."""
     if host in _EVERY_ADDRESS and not further:
         return ["*"]
-    return ["localhost", "127.0.0.1", "[::1]", host, *further]
+    return ["localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host, *further]

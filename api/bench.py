@@ -33,7 +33,9 @@ def bench(settings: Settings, questions: Sequence[str], rounds: int) -> dict[str
     Each of `questions` is asked `rounds` times, one after the other on one connection, after one round that is not
     counted.
     """
-    command = [sys.executable, "-m", "api.cli", "--library", str(settings.library), "serve", "--port", "0"]
+    # -P: a folder named `api` where this is started is not ours.
+    command = [sys.executable, "-P", "-m", "api.cli", "--library", str(settings.library)]
+    command += ["serve", "--host", "127.0.0.1", "--port", "0"]
     started = time.perf_counter()
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -49,11 +48,17 @@ def options(
 
 
 def _settings(**changes: Any) -> Settings:
+    from pydantic import ValidationError
+
     from api.settings import Settings
 
     if _Options.library is not None:
         changes["library"] = _Options.library
-    return Settings(**changes)
+    try:
+        return Settings(**changes)
+    except ValidationError as error:
+        wrong = "; ".join(f"CITESPAN_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise typer.BadParameter(wrong) from error
 
 
 def _print(text: str = "") -> None:
@@ -61,7 +66,9 @@ def _print(text: str = "") -> None:
 
 
 def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    from api.console import printable_json
+
+    typer.echo(printable_json(value))
 
 
 def _fail(code: str, message: str, as_json: bool) -> NoReturn:
@@ -132,7 +139,7 @@ def ask(
             from api.schemas import AskResponse
 
             reply = AskResponse.from_reply(asked.reply, reply_id="ask", conversation_id="", timings_ms=asked.timings_ms)
-            _print(reply.model_dump_json(indent=2))
+            _print_json(reply.model_dump(mode="json"))
         else:
             from api.console import reply_lines
 
@@ -161,8 +168,9 @@ def serve(
             from api.console import report_lines, run_sync
             from api.wiring import open_embedder, open_runtime
 
-            embedder = open_embedder(settings)
+            embedder = None
             if paths:
+                embedder = open_embedder(settings)
                 for line in report_lines(run_sync(settings.library, embedder, paths, encoding=encoding)):
                     _print(line)
             runtime = open_runtime(settings, embedder)
@@ -189,8 +197,10 @@ def documents(as_json: _Json = False) -> None:
 
         _print_json([DocumentModel.of(document).model_dump() for document in listed])
         return
+    from api.console import printable
+
     for document in listed:
-        _print(f"{document.id}  {document.published_at or '-':10}  {document.uri}  {document.title}")
+        _print(printable(f"{document.id}  {document.published_at or '-':10}  {document.uri}  {document.title}"))
     _print(f"{len(listed)} documents in generation {generation}")
 
 
@@ -201,6 +211,7 @@ def show(document_id: Annotated[str, typer.Argument(metavar="ID")], as_json: _Js
         generation = library.generation().number
         document = library.document(generation, document_id)
         text = library.revision(document.revision, document_id=document_id, generation=generation).text
+    from api.console import printable
     from api.schemas import DocumentModel
 
     known = DocumentModel.of(document).model_dump()
@@ -209,7 +220,7 @@ def show(document_id: Annotated[str, typer.Argument(metavar="ID")], as_json: _Js
         return
     for name, value in known.items():
         if value not in (None, []) and name != "object":
-            _print(f"{name}: {value}")
+            _print(printable(f"{name}: {value}"))
     _print()
     _print(text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import textwrap
 import time
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 _LISTED = 20
 _LINE_EVERY_SECONDS = 5.0
+# Control characters, what cannot be encoded, and what reverses the order of what is read.
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+# JSON's own line ends stay; a string in it has none.
+_OBEYED_IN_JSON = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 def run_sync(
@@ -86,7 +92,12 @@ def _named(word: str, names: Sequence[str]) -> Iterator[str]:
 
 def printable(text: str) -> str:
     """Return `text` without what a terminal would obey: names of files are other people's."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return _OBEYED.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def printable_json(value: object) -> str:
+    """Return `value` as JSON, with escapes for what a terminal would obey."""
+    return _OBEYED_IN_JSON.sub(lambda c: json.dumps(c[0])[1:-1], json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def reply_lines(reply: Reply) -> Iterator[str]:
@@ -106,8 +117,9 @@ def reply_lines(reply: Reply) -> Iterator[str]:
         yield textwrap.indent("\n".join(textwrap.wrap(f"[{citation.number}] {quote}", 96)), "  ")
         document = citation.document
         source = ", ".join(part for part in (document.title, document.publisher, document.published_at) if part)
-        yield f"      {source}"
-        yield f"      {document.uri}, characters {citation.span.start}–{citation.span.end} of {document.revision[:19]}…"
+        yield f"      {printable(source)}"
+        place = f"characters {citation.span.start}–{citation.span.end} of {document.revision[:19]}…"
+        yield f"      {printable(document.uri)}, {place}"
 
 
 def evaluation_lines(report: Report, *, each: bool) -> Iterator[str]:

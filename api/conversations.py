@@ -43,8 +43,9 @@ class Conversations:
         """Append a turn, to a new conversation for None; return the conversation's id."""
         with self._lock:
             name = secrets.token_urlsafe(16) if conversation_id is None else conversation_id
+            now = self._clock()
             _, turns = self._held.pop(name, (0.0, ()))
-            self._held[name] = (self._clock(), (*turns, turn)[-_TURNS:])
-            while len(self._held) > _MOST:
+            self._held[name] = (now, (*turns, turn)[-_TURNS:])
+            while len(self._held) > _MOST or now - next(iter(self._held.values()))[0] > _LIFETIME_SECONDS:
                 self._held.popitem(last=False)
             return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -49,8 +50,10 @@ def foreign_owners() -> dict[str, set[str]]:
 
 def _tops(distribution: importlib.metadata.Distribution) -> Iterator[str]:
     """Yield those of our names that a distribution installs as a package."""
-    files = {str(file) for file in distribution.files or ()}
-    yield from (name for name in _TOP_LEVEL if f"{name}/__init__.py" in files or f"{name}.py" in files)
+    # Searched as it stands: made into a list of paths, the record of torch alone takes a second.
+    record = distribution.read_text("RECORD")
+    files = "\n".join(map(str, distribution.files or ())) if record is None else record
+    yield from (name for name in _TOP_LEVEL if re.search(rf"^{name}(?:/__init__)?\.py\b", files, re.MULTILINE))
 
 
 def _names() -> Finding:

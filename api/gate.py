@@ -15,8 +15,9 @@ class Gate:
     """Lets `at_once` callers through together and `waiting` more queue; refuses the rest at once."""
 
     def __init__(self, at_once: int, waiting: int) -> None:
+        self.places = at_once + waiting
         self._turns = threading.Semaphore(at_once)
-        self._places = threading.Semaphore(at_once + waiting)
+        self._free = threading.Semaphore(self.places)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -24,10 +25,10 @@ class Gate:
 
         :raises Overloaded: if no place is left in the queue.
         """
-        if not self._places.acquire(blocking=False):
+        if not self._free.acquire(blocking=False):
             raise Overloaded
         try:
             with self._turns:
                 yield
         finally:
-            self._places.release()
+            self._free.release()

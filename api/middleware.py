@@ -1,11 +1,15 @@
-"""What holds for every request: its size is bounded, and its response says what browsers may do with it."""
+"""What holds for every request: whom it may be for, how large it may be, and what browsers may do with its response."""
 
 from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import problem
+from api.problems import INTERNAL, problem
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -18,6 +22,10 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^][:@/]+)(?::[0-9]+)?")
+_log = logging.getLogger(__name__)
 
 
 class SecurityHeaders:
@@ -37,6 +45,48 @@ class SecurityHeaders:
         await self._app(scope, receive, send if scope["type"] != "http" else send_with_headers)
 
 
+class Failures:
+    """Answers with problem 500 where the application failed, and tells only the log what it was."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except Exception:
+            if started or scope["type"] != "http":
+                raise
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            response = problem(500, "internal-error", INTERNAL)
+            await response(scope, receive, send)
+
+
+class KnownHosts:
+    """Refuses requests that call this server by a name it does not go by; "*" among `names` admits all."""
+
+    def __init__(self, app: ASGIApp, names: Iterable[str]) -> None:
+        self._app = app
+        self._names = frozenset(name.lower() for name in names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and "*" not in self._names:
+            called = _HOST.fullmatch(Headers(scope=scope).get("host", "").lower())
+            if called is None or called[1] not in self._names:
+                detail = "this server does not go by that name; CITESPAN_ALLOWED_HOSTS lists further ones"
+                response = problem(400, "unknown-host", detail)
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
 class BodyLimit:
     """Refuses request bodies over `largest` bytes with 413, whether or not they announce their length."""
 
@@ -49,7 +99,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "0")
-        if announced.isdigit() and int(announced) > self._largest:
+        if announced.isdecimal() and int(announced) > self._largest:
             await self._refuse(scope, receive, send)
             return
         # The body is read here, once: it is small by this very limit, and the application sees it whole or not at all.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -24,6 +25,11 @@ _STATUS: Mapping[type[errors.CitespanError], int] = {
     errors.CitespanError: 500,
 }
 _RETRY_SECONDS = "2"
+INTERNAL = "something went wrong here; the server's log says what"
+_BUSY = "the library is busy; try again in a moment"
+# How many wrong fields are named, and how much of a name that the sender made up.
+_FIELDS = 20
+_NAME = 100
 _log = logging.getLogger(__name__)
 
 
@@ -54,11 +60,13 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(errors.CitespanError)
     def known(request: Request, error: errors.CitespanError) -> JSONResponse:
         status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-        if status >= 500:
-            _log.error("%s %s: %s", request.method, request.url.path, error)
-        return problem(
-            status, error.code, str(error), headers={"Retry-After": _RETRY_SECONDS} if status == 503 else None
-        )
+        if status < 500:
+            return problem(status, error.code, str(error))
+        # Such a message names folders of this machine: it is for those who keep the server.
+        _log.error("%s %s: %s", request.method, request.url.path, error)
+        if status == 503:
+            return problem(status, error.code, _BUSY, headers={"Retry-After": _RETRY_SECONDS})
+        return problem(status, error.code, INTERNAL)
 
     @app.exception_handler(Overloaded)
     def overloaded(request: Request, error: Overloaded) -> JSONResponse:
@@ -72,7 +80,7 @@ def install(app: FastAPI) -> None:
             return problem(400, "malformed-json", "the body is not JSON")
         # What was sent is not sent back: it may be long, and it is the user's.
         fields: list[Mapping[str, str]] = [
-            {"field": ".".join(str(part) for part in e["loc"][1:]) or "body", "message": str(e["msg"])} for e in found
+            {"field": _field(e["loc"][1:]), "message": str(e["msg"])} for e in found[:_FIELDS]
         ]
         names = ", ".join(f"{f['field']}: {f['message']}" for f in fields[:5])
         return problem(422, "invalid-request", f"the request is not valid ({names})", fields=fields)
@@ -90,7 +98,23 @@ def install(app: FastAPI) -> None:
             detail = f"{request.method} is not possible on {request.url.path}"
         return problem(error.status_code, code, detail, headers=error.headers)
 
-    @app.exception_handler(Exception)
-    def unexpected(request: Request, error: Exception) -> JSONResponse:
-        _log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
-        return problem(500, "internal-error", "something went wrong here; the server's log says what")
+
+def described(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the OpenAPI `document` with every error a problem; FastAPI describes shapes of its own, never sent."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for path in document["paths"].values():
+        for operation in path.values():
+            responses = operation["responses"]
+            for code in [code for code in responses if code >= "4"]:
+                responses[code] = {"description": HTTPStatus(int(code)).phrase, "content": content}
+            responses["default"] = {"description": "any other error", "content": content}
+    for unsent in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(unsent, None)
+    return document
+
+
+def _field(location: Sequence[str | int]) -> str:
+    """Return the name of a field, short and printable: names of unknown fields are the sender's."""
+    name = ".".join(str(part) for part in location) or "body"
+    name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name[: _NAME + 1])
+    return name if len(name) <= _NAME else f"{name[:_NAME]}…"

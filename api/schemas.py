@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from index import types as index_types
 from index.errors import UnsupportedParameter
@@ -16,6 +17,16 @@ from qa.types import Answer, Citation, Question, Reply, Retrieved, Turn
 from qa.verify import Claim, Status, Verdict
 
 _Id = Annotated[str, StringConstraints(max_length=200)]
+
+
+def _iso_date(value: object) -> object:
+    """Let only the form of an ISO date through: pydantic would take seconds since 1970 too, guessing."""
+    if not (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+        raise ValueError("a date is written as in 2026-01-31")
+    return value
+
+
+_Day = Annotated[date, Field(strict=False), BeforeValidator(_iso_date)]
 
 
 class _Request(BaseModel):
@@ -31,8 +42,8 @@ class _Response(BaseModel):
 class FilterModel(_Request):
     """Which documents may answer; a null leaves that side open."""
 
-    published_from: Annotated[date, Field(strict=False)] | None = Field(None, description="ISO date, inclusive")
-    published_to: Annotated[date, Field(strict=False)] | None = Field(None, description="ISO date, inclusive")
+    published_from: _Day | None = Field(None, description="ISO date, inclusive")
+    published_to: _Day | None = Field(None, description="ISO date, inclusive")
     document_ids: list[_Id] | None = Field(None, max_length=1_000)
     tags: list[_Id] | None = Field(None, max_length=100, description="any of them")
     language: _Id | None = Field(None, description="BCP 47; the primary language is compared")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
 from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -31,6 +33,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
+        # Only a socket that listens keeps others off; whoever connects early waits until the models are loaded.
+        bound.listen()
     except OSError as error:
         bound.close()
         if error.errno == errno.EADDRINUSE:
@@ -62,7 +66,7 @@ def run(app: FastAPI, bound: socket.socket, ready: Callable[[], None]) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it is up."""
+    """Tells when it is up, and returns when it is told to stop."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -72,3 +76,9 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.started:
             self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Not uvicorn's: that one raises the signal once more after a clean end, which kills the process before the
+        # library is closed.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True

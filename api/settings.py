@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import platformdirs
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """Settings of one process; options of the command line override the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="CITESPAN_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="CITESPAN_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     library: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("citespan", appauthor=False)) / "library"
@@ -24,8 +25,8 @@ class Settings(BaseSettings):
     """The address to listen on."""
     port: int = Field(default=8000, ge=0, le=65535)
     """The port to listen on; 0 takes a free one."""
-    allowed_hosts: tuple[str, ...] = ()
-    """Further names that browsers may use for this server; the address itself and localhost always may."""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Further names that browsers may call this server by, commas between; localhost and its address go without."""
     asks_at_once: int = Field(default=2, ge=1)
     """Questions worked on at the same time: about one a core."""
     asks_waiting: int = Field(default=64, ge=0)
@@ -34,3 +35,16 @@ class Settings(BaseSettings):
     """How often a server looks for generations that another process committed."""
     largest_request: int = Field(default=1_000_000, ge=1)
     """The largest request body, in bytes."""
+
+    @field_validator("library")
+    @classmethod
+    def _at_home(cls, folder: Path) -> Path:
+        """Read `~`, which no shell reads in the value of a variable."""
+        return folder.expanduser()
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value

@@ -21,7 +21,4 @@ Running = Annotated[Runtime, Depends(_runtime)]
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI description of the errors a route answers with."""
-    return {
-        code: {"model": Problem, "content": {"application/problem+json": {}}, "description": "problem details"}
-        for code in codes
-    }
+    return {code: {"model": Problem} for code in codes}
