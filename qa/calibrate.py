@@ -1,8 +1,10 @@
-"""Scores → probability that the answer is right, and the threshold below which the service stays silent.
+"""Scores → which candidate is best, the probability that it is right, and the threshold below which nothing is said.
 
-A reader's score alone says little: it likes any passage that looks right. How near the passage is to the question and
-how much of the question it holds say more. A logistic regression weighs them; its weights, the threshold and the
-figures they were chosen by are in `model/calibration.json`, made by `training/fit_calibration.py` from public data.
+A reader's score alone says little: it likes any passage that looks right. How near the passage is to the question, how
+much of the question it holds and whether a "when" is met by a date say more. One logistic regression over these weighs
+every candidate; a second one turns the best one's weight, and its lead over the next, into a probability. Weights,
+threshold and the figures they were chosen by are in `model/calibration.json`, made by `training/fit_calibration.py`
+from public data.
 """
 
 from __future__ import annotations
@@ -15,18 +17,20 @@ from pathlib import Path
 
 from index.errors import ModelError
 from index.lexical import analyze
+from qa.expect import kind_fits
 from qa.read import MODEL_FOLDER
 from qa.types import Candidate, Retrieved
 
-FORMAT = 1
+FORMAT = 2
 _FILE = "calibration.json"
 # Words that every question has: whether a passage holds them says nothing about whether it answers.
 _QUESTION_WORDS = frozenset(
-    "a an and any are as at be been but by can could did do does for from had has have how if in into is it "
-    "its many may might much of on or s say should so t tell than that the their them there they this to was "
-    "were what when where which while who whom whose why will with would you your about me i we our he she his "
-    "her him".split()
+    "a about an and any are as at be been but by can could did do does for from had has have he her him his how i if "
+    "in into is it its many may me might much of on or our s say she should so t tell than that the their them there "
+    "they this to was we were what when where which while who whom whose why will with would you your".split()
 )
+_QUESTION_STEMS = frozenset(analyze(" ".join(_QUESTION_WORDS)))
+LARGEST_LEAD = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,6 @@ class Features:
 
     score: float
     """The reader's score."""
-    lead: float
-    """Its score less that of the best candidate elsewhere in the same passage or in another; at most 10."""
     cosine: float
     """How near the passage is to the query."""
     rank: float
@@ -44,23 +46,89 @@ class Features:
     passage_coverage: float
     """The share of the query's content words, stemmed, that stand in the passage or its title."""
     sentence_coverage: float
-    """The same for the sentence alone, not counting words of the answer."""
+    """The same for the sentence alone."""
+    kind_fits: float
+    """1.0 if the span holds what the question word asks for (a date, a number, a name), 0.5 if it asks for no kind."""
 
 
-def features(query: str, best: Candidate, others: Sequence[Candidate], retrieved: Sequence[Retrieved]) -> Features:
-    """Return the features of `best` among the candidates `others` for `query`."""
-    found = next(r for r in retrieved if r.hit.passage.id == best.passage.id)
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A candidate with its features and its weight: the log-odds that it answers, by itself."""
+
+    candidate: Candidate
+    features: Features
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A fitted table for one reader.
+
+    `weights` (in the order of Features) and `bias` give a candidate's weight; `slope`, `lead` and `offset` the
+    probability that the best candidate is right; from `threshold` on the service answers.
+    """
+
+    reader: str
+    weights: tuple[float, ...]
+    bias: float
+    slope: float
+    lead: float
+    offset: float
+    threshold: float
+
+    def __post_init__(self) -> None:
+        if len(self.weights) != len(fields(Features)):
+            raise ValueError(f"{len(self.weights)} weights for {len(fields(Features))} features")
+
+    def weigh(self, query: str, candidates: Sequence[Candidate], retrieved: Sequence[Retrieved]) -> list[Weighed]:
+        """Return the candidates, best first; ties stay in the order given."""
+        found = []
+        for candidate, known in zip(candidates, features(query, candidates, retrieved), strict=True):
+            weight = self.bias + sum(w * x for w, x in zip(self.weights, astuple(known), strict=True))
+            found.append(Weighed(candidate, known, weight))
+        return sorted(found, key=lambda one: -one.weight)
+
+    def probability(self, weighed: Sequence[Weighed]) -> float:
+        """Return the probability in [0, 1] that the first of `weighed` is right; 0.0 if there is none."""
+        if not weighed:
+            return 0.0
+        z = self.offset + self.slope * weighed[0].weight + self.lead * lead(weighed)
+        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, z))))
+
+
+def lead(weighed: Sequence[Weighed]) -> float:
+    """Return how far the first is ahead of the next one that stands in another sentence, at most LARGEST_LEAD."""
+    best = weighed[0].candidate
+    rivals = [
+        w.weight
+        for w in weighed[1:]
+        if (w.candidate.passage.document.id, w.candidate.sentence) != (best.passage.document.id, best.sentence)
+    ]
+    return min(LARGEST_LEAD, weighed[0].weight - rivals[0]) if rivals else LARGEST_LEAD
+
+
+def features(query: str, candidates: Sequence[Candidate], retrieved: Sequence[Retrieved]) -> list[Features]:
+    """Return the features of each candidate for `query`; each is of a passage in `retrieved`."""
     words = content_words(query)
-    title = analyze(best.passage.document.title)
-    rival = max((c.score for c in others if c is not best), default=best.score - 10.0)
-    return Features(
-        score=best.score,
-        lead=min(10.0, best.score - rival),
-        cosine=found.cosine,
-        rank=1.0 / found.hit.rank,
-        passage_coverage=_share(words, {*analyze(best.passage.text), *title}),
-        sentence_coverage=_share(words, set(analyze(best.quote))),
-    )
+    by_passage = {found.hit.passage.id: found for found in retrieved}
+    held: dict[int, set[str]] = {}
+    made = []
+    for candidate in candidates:
+        passage = candidate.passage
+        found = by_passage[passage.id]
+        if passage.id not in held:
+            held[passage.id] = {*analyze(passage.text), *analyze(passage.document.title)}
+        made.append(
+            Features(
+                score=candidate.score,
+                cosine=found.cosine,
+                rank=1.0 / found.hit.rank,
+                passage_coverage=_share(words, held[passage.id]),
+                sentence_coverage=_share(words, set(analyze(candidate.quote))),
+                kind_fits=kind_fits(query, candidate.text),
+            )
+        )
+    return made
 
 
 def content_words(query: str) -> set[str]:
@@ -70,28 +138,6 @@ def content_words(query: str) -> set[str]:
 
 def _share(words: set[str], held: set[str]) -> float:
     return len(words & held) / len(words) if words else 0.0
-
-
-_QUESTION_STEMS = frozenset(analyze(" ".join(_QUESTION_WORDS)))
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """A fitted table for one reader: weights in the order of Features, bias, and the probability to answer from."""
-
-    reader: str
-    weights: tuple[float, ...]
-    bias: float
-    threshold: float
-
-    def __post_init__(self) -> None:
-        if len(self.weights) != len(fields(Features)):
-            raise ValueError(f"{len(self.weights)} weights for {len(fields(Features))} features")
-
-    def probability(self, given: Features) -> float:
-        """Return the probability in (0, 1) that a candidate with these features is a right answer."""
-        z = self.bias + sum(w * x for w, x in zip(self.weights, astuple(given), strict=True))
-        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, z))))
 
 
 def load(reader: str, folder: Path = MODEL_FOLDER) -> Calibration:
@@ -106,7 +152,8 @@ def load(reader: str, folder: Path = MODEL_FOLDER) -> Calibration:
             raise ModelError(f"{path} has format {raw['format']}, this version reads {FORMAT}; reinstall citespan")
         if raw["features"] != [field.name for field in fields(Features)]:
             raise ModelError(f"{path} was fitted for other features; run training/fit_calibration.py")
-        found = Calibration(raw["reader"], tuple(raw["weights"]), raw["bias"], raw["threshold"])
+        numbers = {name: float(raw[name]) for name in ("bias", "slope", "lead", "offset", "threshold")}
+        found = Calibration(str(raw["reader"]), tuple(float(w) for w in raw["weights"]), **numbers)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"there is no usable calibration at {path} ({error}); reinstall citespan") from error
     if found.reader != reader:

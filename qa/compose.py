@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from index.store import TextStore
 from index.types import Document, Span
+from qa.calibrate import Weighed
 from qa.types import Answer, Candidate, Citation, NoAnswer, Retrieved, Understood
 
 
@@ -15,12 +16,12 @@ from qa.types import Answer, Candidate, Citation, NoAnswer, Retrieved, Understoo
 class ComposePolicy:
     """What is quoted beside the best sentence, and what is shown when nothing answers.
 
-    A further sentence is quoted if its score is at most `near` below the best one's, or at most `same` below where it
-    gives the same short answer. Scores are the reader's.
+    A further sentence is quoted if its weight is at most `near` below the best one's, or at most `same` below where it
+    gives the same short answer.
     """
 
-    near: float = 3.0
-    same: float = 6.0
+    near: float = 1.0
+    same: float = 2.5
     nearest: int = 3
     longest_short_answer: int = 120
 
@@ -58,24 +59,24 @@ class Citer:
 def answer(
     understood: Understood,
     confidence: float,
-    candidates: Sequence[Candidate],
+    weighed: Sequence[Weighed],
     most: int,
     store: TextStore,
     policy: ComposePolicy,
 ) -> Answer:
-    """Return the answer that quotes the first of `candidates` (best first, at least one) and what stands beside it."""
+    """Return the answer that quotes the first of `weighed` (best first, at least one) and what stands beside it."""
     citer = Citer(store)
     citations: list[Citation] = []
     parts: list[str] = []
     length = 0
-    for number, candidate in enumerate(chosen(candidates, most, policy), start=1):
+    for number, candidate in enumerate(chosen(weighed, most, policy), start=1):
         citation = citer.cite(number, candidate.passage.document, candidate.sentence.span, candidate.span)
         part = f"“{citation.quote}” [{number}]"
         at = Span(length + 1, length + 1 + len(citation.quote))
         citations.append(replace(citation, in_answer=at))
         parts.append(part)
         length += len(part) + 1
-    short = candidates[0].text
+    short = weighed[0].candidate.text
     return Answer(
         understood=understood,
         text=" ".join(parts),
@@ -97,17 +98,16 @@ def no_answer(
     return NoAnswer(understood, confidence, nearest)
 
 
-def chosen(candidates: Sequence[Candidate], most: int, policy: ComposePolicy) -> list[Candidate]:
+def chosen(weighed: Sequence[Weighed], most: int, policy: ComposePolicy) -> list[Candidate]:
     """Return the candidates to quote, best first, at most `most`: no sentence twice, none that reads the same."""
-    best = candidates[0]
+    best = weighed[0]
     kept: list[Candidate] = []
-    for candidate in candidates:
+    for one in weighed:
         if len(kept) == most:
             break
-        allowance = policy.same if _plain(candidate.text) == _plain(best.text) else policy.near
-        if candidate.score < best.score - allowance:
-            continue
-        if all(_differs(candidate, other) for other in kept):
+        candidate = one.candidate
+        allowance = policy.same if _plain(candidate.text) == _plain(best.candidate.text) else policy.near
+        if one.weight >= best.weight - allowance and all(_differs(candidate, other) for other in kept):
             kept.append(candidate)
     return kept
 

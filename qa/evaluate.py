@@ -17,7 +17,7 @@ from index.errors import QuestionError
 from index.store import PassageStore
 from index.types import Span
 from qa.measure import exact_match, overlaps, token_f1
-from qa.service import AnswerService
+from qa.service import AnswerService, Considered
 from qa.types import Answer, Citation, Question, Turn
 
 _COUNTED_CITATIONS = 2
@@ -53,6 +53,7 @@ class Outcome:
     right_document: bool
     shown: str
     confidence: float
+    considered: Considered
     exact: float | None
     f1: float | None
     milliseconds: float
@@ -115,7 +116,7 @@ def read_questions(path: Path) -> list[Labelled]:
     :raises QuestionError: if the file cannot be read or a line is not of that shape, naming the line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise QuestionError(f"{path}: cannot be read ({error})") from error
     found = []
@@ -167,6 +168,7 @@ def evaluate(questions: Sequence[Labelled], service: AnswerService, store: Passa
                 right_document=bool(citations) and any(_names(citations[0], g) for g in labelled.gold),
                 shown=reply.text if isinstance(reply, Answer) else "—",
                 confidence=reply.confidence,
+                considered=asked.considered,
                 exact=exact_match(short, gold) if compared and short is not None else None,
                 f1=token_f1(short, gold) if compared and short is not None else None,
                 milliseconds=sum(asked.timings_ms.values()),

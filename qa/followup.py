@@ -9,12 +9,13 @@ from index.lexical import analyze
 from qa.types import Turn
 
 _OPENERS = re.compile(
-    r"^\s*(?:and|but|so|or|then|also|what\s+about|how\s+about|what\s+else|who\s+else|where\s+else|why\s+else|any(?:thing|one)?\s+else)\b",
+    r"^\s*(?:and|but|so|or|then|also|(?:what|how)\s+about|(?:what|who|where|why|anything|anyone)\s+else)\b",
     re.IGNORECASE,
 )
+# "It is said that …", "is there …" and "One China" point at nothing, so `that`, `there` and a bare `one` are left out.
 _REFERENCES = re.compile(
-    r"\b(?:he|him|his|she|her|hers|they|them|their|theirs|it|its|this|that|these|those|there|one|ones|former|latter|"
-    r"same|such|others?|then)\b",
+    r"\b(?:he|him|his|she|her|hers|they|them|their|theirs|it|its|this|these|those|ones|(?:the|that|which)\s+(?-i:one)|"
+    r"the\s+(?:former|latter|same|others?))\b",
     re.IGNORECASE,
 )
 _BARE = re.compile(
@@ -26,8 +27,8 @@ _QUESTION_WORD = re.compile(
     r"^\W*(?:who|whom|whose|what|when|where|why|which|how(?:\s+(?:many|much|long|often|far))?)\b", re.IGNORECASE
 )
 _NAME = re.compile(r"(?<![.!?“\"]\s)(?<!^)\b[A-Z][\w’'-]+(?:\s+[A-Z][\w’'-]+)*")
-# A question with so few words of its own cannot name its topic.
-_FEW_WORDS = 2
+# A question with fewer words of its own cannot name its topic.
+_FEWEST_WORDS = 2
 _FILLERS = frozenset(
     "a an and are as at be been but by can could did do does exactly for from had has have how in is it its of "
     "on or s say said so t tell than that the their them there they this to was were what when where which who "
@@ -55,7 +56,7 @@ def depends(question: str) -> bool:
     """Return whether `question` leans on what was said before."""
     if _OPENERS.search(question) or _BARE.match(question):
         return True
-    return (bool(_REFERENCES.search(question)) and not _named(question)) or len(_own_words(question)) <= _FEW_WORDS - 1
+    return (bool(_REFERENCES.search(question)) and not _named(question)) or len(_own_words(question)) < _FEWEST_WORDS
 
 
 def _named(question: str) -> bool:

@@ -10,7 +10,7 @@ from index.embed import Embedder
 from index.errors import QuestionError
 from index.store import PassageStore
 from qa import compose
-from qa.calibrate import Calibration, features
+from qa.calibrate import Calibration, Weighed
 from qa.compose import ComposePolicy
 from qa.followup import standalone
 from qa.read import Reader, best_first
@@ -35,10 +35,21 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Considered:
+    """Everything that a reply is made from: the query, what was found, and the candidates weighed, best first."""
+
+    query: str
+    retrieved: tuple[Retrieved, ...]
+    weighed: tuple[Weighed, ...]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
-    """A reply with what is not part of it: how long each step took, in milliseconds."""
+    """A reply with what is not part of it: what it was made from, and how long each step took, in milliseconds."""
 
     reply: Reply
+    considered: Considered
     timings_ms: dict[str, float]
 
 
@@ -61,28 +72,30 @@ class AnswerService:
         check(question)
         clock = _Clock()
         query = standalone(question.text, question.conversation)
-        understood = Understood(question.text, query, store.generation.number, self._calibration.threshold)
         retrieved = self._retriever.retrieve(store, query, question.where)
         clock.lap("retrieve")
-        candidates, confidence = self._read(query, retrieved)
+        weighed, confidence = self._read(query, retrieved)
         clock.lap("read")
+        threshold = self._calibration.threshold
+        understood = Understood(question.text, query, store.generation.number, threshold)
         policy = self._policy.compose
         reply: Reply
-        if candidates and confidence >= self._calibration.threshold:
-            reply = compose.answer(understood, confidence, candidates, question.max_citations, store, policy)
+        if weighed and confidence >= threshold:
+            reply = compose.answer(understood, confidence, weighed, question.max_citations, store, policy)
         else:
             reply = compose.no_answer(understood, confidence, retrieved, store, policy)
         clock.lap("compose")
-        return Asked(reply, clock.laps)
+        return Asked(reply, Considered(query, tuple(retrieved), tuple(weighed), confidence), clock.laps)
 
     def search(self, question: Question, store: PassageStore) -> list[Retrieved]:
         """Return the passages for the text of `question`, best first, without reading them."""
         check(question)
         return self._retriever.retrieve(store, question.text, question.where)
 
-    def _read(self, query: str, retrieved: Sequence[Retrieved]) -> tuple[list[Candidate], float]:
-        """Return the candidates of the passages read, best first, and the probability of the first (0.0 if none)."""
+    def _read(self, query: str, retrieved: Sequence[Retrieved]) -> tuple[list[Weighed], float]:
+        """Return the candidates of the passages read, best first, and the probability that the first is right."""
         candidates: list[Candidate] = []
+        weighed: list[Weighed] = []
         confidence = 0.0
         at = 0
         for helping in self._policy.helpings:
@@ -90,12 +103,12 @@ class AnswerService:
             if not passages:
                 break
             candidates = best_first([*candidates, *self._reader.read(query, passages)])
-            if candidates:
-                confidence = self._calibration.probability(features(query, candidates[0], candidates, retrieved))
+            weighed = self._calibration.weigh(query, candidates, retrieved)
+            confidence = self._calibration.probability(weighed)
             if confidence >= self._policy.sure:
                 break
             at += helping
-        return candidates, confidence
+        return weighed, confidence
 
 
 def check(question: Question) -> None:

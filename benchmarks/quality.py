@@ -1,0 +1,40 @@
+"""How often the service is right, silent and wrong on public questions.
+
+usage: python -m benchmarks.quality [--questions N] [--save FILE]
+
+Three sets: the news articles with their questions, the same with the source articles taken out (so nothing can be
+answered), and SQuAD 2.0 in the open setting (a sample of N questions; the whole set takes an hour).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from api.settings import Settings
+from api.wiring import open_embedder, open_service
+from benchmarks.data import news, news_without_sources, squad_open
+from benchmarks.run import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--questions", type=int, default=1_000, help="how many of SQuAD's 5,732")
+    parser.add_argument("--save", type=Path, help="where to write the figures as JSON")
+    arguments = parser.parse_args()
+    embedder = open_embedder(Settings())
+    service = open_service(embedder)
+    results = []
+    for questions in (news(), news_without_sources(), squad_open().sample(arguments.questions)):
+        _, figures = run(questions, embedder, service)
+        results.append(figures)
+        for name, value in figures.items():
+            print(f"{name:28} {value}", flush=True)
+        print()
+    if arguments.save is not None:
+        arguments.save.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

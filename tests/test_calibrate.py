@@ -1,0 +1,99 @@
+import json
+import shutil
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from index.errors import ModelError
+from index.types import Hit, Span
+from qa import calibrate
+from qa.calibrate import LARGEST_LEAD, Calibration, Features, content_words, features, lead
+from qa.read import MODEL_FOLDER, SpanReader
+from qa.types import Candidate, Retrieved
+from tests.world import passage
+
+PIECE = passage("China announced the export ban on January 6. It was sudden.", title="Rare earths")
+
+
+def at(short: str, score: float) -> Candidate:
+    start = PIECE.text.index(short)
+    span = Span(start, start + len(short))
+    return Candidate(PIECE, next(s for s in PIECE.sentences if s.span.covers(span)), span, score)
+
+
+FOUND = [Retrieved(Hit(PIECE, 0.03, 2), 0.7)]
+
+
+def table() -> Calibration:
+    """A table that looks at nothing but the score."""
+    return Calibration("r", (1.0, 0.0, 0.0, 0.0, 0.0, 0.0), 0.0, 1.0, 0.0, 0.0, 0.5)
+
+
+def test_question_words_are_no_content() -> None:
+    assert content_words("When did they announce it?") == content_words("announced")
+
+
+def test_features_say_what_is_known_of_a_candidate() -> None:
+    query = "When did China announce the seafood ban on rare things?"
+    (seen,) = features(query, [at("January 6", 5.0)], FOUND)
+    # content: china announc seafood ban rare thing; "rare" stands only in the title, "seafood" and "thing" nowhere
+    assert seen == Features(
+        score=5.0, cosine=0.7, rank=0.5, passage_coverage=4 / 6, sentence_coverage=3 / 6, kind_fits=1.0
+    )
+
+
+def test_the_heaviest_candidate_comes_first() -> None:
+    low, high = at("January 6", 1.0), at("sudden", 2.0)
+    assert [w.candidate for w in table().weigh("Why?", [low, high], FOUND)] == [high, low]
+
+
+def test_probability_rises_with_the_weight_and_stays_inside_zero_and_one() -> None:
+    chances = [table().probability(table().weigh("Why?", [at("sudden", s)], FOUND)) for s in (-1e6, 0.0, 1.0, 1e6)]
+    assert chances == sorted(chances)
+    assert all(0.0 <= chance <= 1.0 for chance in chances)
+    assert chances[1] == 0.5
+
+
+def test_a_rival_in_another_sentence_makes_less_sure_and_one_in_the_same_sentence_does_not() -> None:
+    best, same, other = at("January 6", 3.0), at("export ban", 2.0), at("sudden", 2.0)
+    weighed = {c.text: table().weigh("Why?", [best, c], FOUND) for c in (same, other)}
+    assert lead(weighed["export ban"]) == LARGEST_LEAD
+    assert lead(weighed["sudden"]) == 1.0
+
+
+def test_no_candidate_has_no_chance() -> None:
+    assert table().probability([]) == 0.0
+
+
+def test_a_table_for_other_features_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="2 weights for 6 features"):
+        Calibration("r", (1.0, 2.0), 0.0, 1.0, 0.0, 0.0, 0.5)
+
+
+def test_the_shipped_table_belongs_to_the_shipped_reader() -> None:
+    table = calibrate.load(SpanReader(threads=1).fingerprint)
+    assert len(table.weights) == len(fields(Features))
+    assert 0.0 < table.threshold < 1.0
+
+
+def test_a_table_fitted_for_another_reader_is_refused() -> None:
+    with pytest.raises(ModelError, match="was fitted for"):
+        calibrate.load("another reader")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"format": 99}, "format 99"), ({"features": ["score"]}, "other features"), ({"weights": None}, "no usable")],
+)
+def test_a_table_of_another_make_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    raw = json.loads((MODEL_FOLDER / "calibration.json").read_text())
+    (tmp_path / "calibration.json").write_text(json.dumps({**raw, **change}))
+    with pytest.raises(ModelError, match=message):
+        calibrate.load(raw["reader"], tmp_path)
+
+
+def test_a_missing_table_is_an_error_that_says_so(tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path)
+    with pytest.raises(ModelError, match="no usable calibration"):
+        calibrate.load("r", tmp_path)

@@ -1,0 +1,67 @@
+"""Documents, passages and a store from literals, for the tests of `qa`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.errors import UnknownDocument, UnknownRevision
+from index.sentences import split
+from index.types import Document, Filter, Generation, Hit, Passage, Revision, Span
+
+
+def document(text: str, *, uri: str = "a.txt", title: str = "A", published_at: str | None = None) -> Document:
+    """Return a document of that text."""
+    return Document(
+        id=f"doc_{hashlib.sha256(uri.encode()).hexdigest()[:8]}", uri=uri, revision=Revision.of(text).id, title=title,
+        author=None, publisher=None, published_at=published_at, language=None, tags=(), characters=len(text),
+        passages=1, added=1,
+    )  # fmt: skip
+
+
+def passage(text: str, *, number: int = 1, uri: str = "a.txt", title: str = "A", within: str | None = None) -> Passage:
+    """Return `text` as a passage, of the longer text `within` if that is given."""
+    whole = text if within is None else within
+    start = whole.index(text)
+    span = Span(start, start + len(text))
+    sentences = tuple(s for s in split(whole) if span.covers(s.span))
+    return Passage(number, document(whole, uri=uri, title=title), span, sentences, text)
+
+
+class ListStore:
+    """PassageStore over passages in a list, in which a passage is near if it shares words with the query."""
+
+    def __init__(self, passages: Sequence[Passage], texts: Sequence[str] | None = None) -> None:
+        self._passages = list(passages)
+        held = [p.text for p in passages] if texts is None else texts
+        self._texts = {Revision.of(text).id: text for text in held}
+
+    @property
+    def generation(self) -> Generation:
+        return Generation(7, "2026-01-10T00:00:00Z", len(self._texts), len(self._passages), {})
+
+    def by_vector(self, query: NDArray[np.float32], limit: int, where: Filter) -> list[Hit]:
+        return [Hit(p, 0.5, rank) for rank, p in enumerate(self._passages[:limit], start=1)]
+
+    def by_words(self, query: str, limit: int, where: Filter) -> list[Hit]:
+        words = set(query.lower().split())
+        order = sorted(self._passages, key=lambda p: -len(words & set(p.text.lower().split())))
+        return [Hit(p, 1.0, rank) for rank, p in enumerate(order[:limit], start=1)]
+
+    def document(self, document_id: str) -> Document:
+        found = [p.document for p in self._passages if p.document.id == document_id]
+        if not found:
+            raise UnknownDocument(document_id)
+        return found[0]
+
+    def documents(self, *, after: str = "", limit: int = 100) -> list[Document]:
+        found = sorted({p.document.id: p.document for p in self._passages}.items())
+        return [d for name, d in found if name > after][:limit]
+
+    def revision(self, document_id: str, revision_id: str) -> Revision:
+        if revision_id not in self._texts:
+            raise UnknownRevision(revision_id)
+        return Revision(revision_id, self._texts[revision_id])
