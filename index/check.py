@@ -13,6 +13,7 @@ from index import schema
 from index.errors import LibraryDamaged
 from index.lexical import LexicalIndex
 from index.library import Library
+from index.types import Kind, Span
 
 # How many problems are named; a library with more has one cause, not many.
 _NAMED = 50
@@ -46,7 +47,7 @@ def check_library(folder: Path) -> Checked:
                 if row[0] != "ok"
             ),
             *_wrong_revisions(connection),
-            *_wrong_passages(library, connection),
+            *_wrong_passages(library, connection, generation.number),
             *_wrong_words(library, generation.number),
         ]
         (revisions,) = connection.execute("SELECT count(*) FROM revisions").fetchone()
@@ -66,35 +67,50 @@ def _wrong_revisions(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"revision {revision}: the stored text has another hash; restore a backup"
 
 
-def _wrong_passages(library: Library, connection: sqlite3.Connection) -> Iterator[str]:
-    """Yield the passages whose place, sentences or vector do not fit their text."""
+def _wrong_passages(library: Library, connection: sqlite3.Connection, generation: int) -> Iterator[str]:
+    """Yield the passages whose place, sentences or vector do not fit their text; those of a sync under way are not yet.
+
+    Passages of earlier generations are looked at too.
+    """
     rows = connection.execute(
         "SELECT p.id, p.start, p.end, p.byte_start, p.byte_end, p.sentences, r.number, r.characters, length(x.vector) "
         "FROM passages p JOIN versions v ON v.id = p.version_id JOIN revisions r ON r.number = v.revision "
-        "LEFT JOIN vectors x ON x.key = p.vector_key ORDER BY r.number"
+        "LEFT JOIN vectors x ON x.key = p.vector_key WHERE v.added <= ? ORDER BY r.number, p.start",
+        (generation,),
     )
     bytes_per_vector = 2 * int(library.meta["dimensions"])
-    held: tuple[int, str] = (-1, "")
+    held, text = -1, ""
+    at = byte = 0  # how far the text was counted in characters and bytes: passages come in the order of their starts
     for number, start, end, byte_start, byte_end, sentences, revision, characters, vector in rows:
-        if held[0] != revision:
+        if held != revision:
             (data,) = connection.execute("SELECT text FROM revisions WHERE number = ?", (revision,)).fetchone()
-            held = (revision, data.decode(errors="replace"))
-        text = held[1]
-        before = len(text[:start].encode())
-        if not 0 <= start < end <= characters or (before, before + len(text[start:end].encode())) != (
-            byte_start,
-            byte_end,
-        ):
+            held, text, at, byte = revision, data.decode(errors="replace"), 0, 0
+        if not 0 <= start < end <= characters:
             yield f"passage {number}: [{start}, {end}) is not in its text; sync its document anew"
-        elif any(not start <= s < e <= end or "\n" in text[s:e] for s, e, _ in json.loads(sentences)):
-            yield f"passage {number}: a sentence is not inside it; sync its document anew"
+        else:
+            byte += len(text[at:start].encode())
+            at = start
+            if (byte_start, byte_end) != (byte, byte + len(text[start:end].encode())):
+                yield f"passage {number}: [{start}, {end}) has other bytes in its text; sync its document anew"
+            elif not _sentences_fit(sentences, text, Span(start, end)):
+                yield f"passage {number}: a sentence is not inside it; sync its document anew"
         if vector != bytes_per_vector:
             yield f"passage {number}: vector of {vector} bytes, not {bytes_per_vector}; sync its document anew"
 
 
+def _sentences_fit(stored: str, text: str, span: Span) -> bool:
+    try:
+        sentences = [(Span(start, end), Kind(kind)) for start, end, kind in json.loads(stored)]
+    except (ValueError, TypeError):
+        return False
+    return all(span.covers(s) and s.start < s.end and "\n" not in s.of(text) for s, _ in sentences)
+
+
 def _wrong_words(library: Library, generation: int) -> Iterator[str]:
+    if generation == 0:
+        return  # nothing to find yet, and a first sync that was cut short may have left no word index
     words = LexicalIndex(library.folder)
-    if words.complete_to < generation:
+    if not words.serves(generation):
         yield "the word index is missing or behind; it is rebuilt when the library is next opened for questions"
         return
     held = words.searcher().ids()

@@ -52,11 +52,14 @@ class SentenceTransformerEmbedder:
         folder, weights = _verified_default() if name == DEFAULT else _named(name)
         os.environ["HF_HUB_OFFLINE"] = "1"
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             self._model = SentenceTransformer(folder, device="cpu", local_files_only=True)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ModelError(
                 f"embedder {name!r} cannot be loaded ({error}); name a sentence-transformers folder, or {DEFAULT}"
             ) from error

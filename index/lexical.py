@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import tantivy
@@ -21,6 +22,7 @@ from index.types import Passage
 FORMAT = 1
 _FOLDER = "words"
 _STATE = "state.json"
+_WRITING = "writing"
 _ANALYZER = "citespan_en"
 # A title counts, but less than the text: it is the same for every passage of its document.
 _TITLE_WEIGHT = 0.5
@@ -38,7 +40,7 @@ class LexicalSearcher:
     def search(self, words: str, limit: int) -> list[tuple[int, float]]:
         """Return up to `limit` passages that share a word with `words`, with their BM25 score, best first."""
         query = _query(self._schema, analyze(words))
-        return [] if query is None else self._run(query, limit)
+        return [] if query is None or limit < 1 else self._run(query, limit)
 
     def ids(self) -> list[int]:
         """Return the passages it holds, ascending, with repeats if there were any."""
@@ -62,6 +64,13 @@ class LexicalIndex:
         self.complete_to = self.clean_to = -1
         self.reload()
 
+    def serves(self, present: int) -> bool:
+        """Return whether nothing of `present`, the newest generation, is missing.
+
+        An index that was cleaned for a later one is of another history: the library was restored from a backup.
+        """
+        return self.complete_to >= present >= self.clean_to
+
     def reload(self) -> None:
         """Take up what another process wrote."""
         self.complete_to, self.clean_to = _state(self._folder)
@@ -69,6 +78,8 @@ class LexicalIndex:
             try:
                 self._index = _open(self._folder)
                 self._current = LexicalSearcher(self._index.schema, self._index.searcher())
+                # Some files are only opened by the first search: a missing one is to show now.
+                self._current.search(_ANALYZER, 1)
             except (ValueError, OSError) as error:  # tantivy raises ValueError for files it cannot read
                 _log.warning("the word index cannot be read and will be rebuilt: %s", error)
                 self.complete_to = -1
@@ -79,22 +90,28 @@ class LexicalIndex:
 
     # ---- writing: only under the library's writer lock -----------------------------------------------------------
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether a write did not come to its end. Searches go on; before it is written to again it is to be rebuilt.
+
+        Tantivy may have left a file behind whose name it wants to use again, and would fail at that for ever.
+        """
+        return (self._folder / _WRITING).exists()
+
     def add(self, passages: Iterable[Passage], *, complete_to: int) -> None:
         """Add passages and note that nothing is missing up to generation `complete_to`. Repeating it is harmless."""
-        writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
-        for passage in passages:
-            self._delete(writer, passage.id)
-            writer.add_document(_document(passage))
-        self._commit(writer)
+        with self._writing() as writer:
+            for passage in passages:
+                self._delete(writer, passage.id)
+                writer.add_document(_document(passage))
         _write_state(self._folder, complete_to, self.clean_to)
         self.reload()
 
     def remove(self, ids: Sequence[int], *, clean_to: int) -> None:
         """Take passages out and note that none is left that ended by generation `clean_to`."""
-        writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
-        for number in ids:
-            self._delete(writer, number)
-        self._commit(writer)
+        with self._writing() as writer:
+            for number in ids:
+                self._delete(writer, number)
         _write_state(self._folder, self.complete_to, clean_to)
         self.reload()
 
@@ -105,10 +122,9 @@ class LexicalIndex:
         draft.mkdir(parents=True)
         index = tantivy.Index(_schema(), path=str(draft))
         _register(index)
-        writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
-        for passage in passages:
-            writer.add_document(_document(passage))
-        self._commit(writer)
+        with _committing(index) as writer:
+            for passage in passages:
+                writer.add_document(_document(passage))
         _write_state(draft, complete_to, complete_to)
         old = self._folder.with_name(f"{_FOLDER}.old")
         shutil.rmtree(old, ignore_errors=True)
@@ -118,12 +134,30 @@ class LexicalIndex:
         shutil.rmtree(old, ignore_errors=True)
         self.reload()
 
+    @contextmanager
+    def _writing(self) -> Iterator[tantivy.IndexWriter]:
+        mark = self._folder / _WRITING
+        mark.touch()
+        with _committing(self._index) as writer:
+            yield writer
+        mark.unlink()
+
     def _delete(self, writer: tantivy.IndexWriter, number: int) -> None:
         # By query: deleting by term takes every number for a signed one and finds nothing in an unsigned field.
         writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "id", number))
 
-    def _commit(self, writer: tantivy.IndexWriter) -> None:
+
+@contextmanager
+def _committing(index: tantivy.Index) -> Iterator[tantivy.IndexWriter]:
+    """Yield a writer that commits if all goes well, and gives up tantivy's lock in any case."""
+    writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+    try:
+        yield writer
         writer.commit()
+    except BaseException:
+        writer.rollback()
+        raise
+    finally:
         writer.wait_merging_threads()
 
 

@@ -13,11 +13,15 @@ from index.types import Kind, Span
 
 _CREDIT = re.compile(
     r"""^\W*(?:
-        ©|\(c\)\s*(?:19|20)\d\d|copyright\b|all\ rights\ reserved
+        ©|\(c\)\s*(?:19|20)\d\d|copyright\s*(?:©|\(c\)|(?:19|20)\d\d\b|by\ )|copyright\b[^.!?]{0,60}$
+      | all\ rights\ reserved
       | unauthori[sz]ed\ (?:reproduction|use|redistribution)
       | (?:reported|reporting|written|translated|edited|editing|compiled|photographs?|photos?|pictures?)\ by
-        \ [^.!?]{2,120}[.]?\W*$
-      | by\ (?-i:[A-Z])[\w.'’-]+(?:\ (?:(?-i:[A-Z])[\w.'’-]+|and|de|van|von|bin|al)){0,6}(?:\s*[,|–—-].{0,60})?$
+        (?:\ (?:(?-i:[A-Z])[\w.'’-]*|and|de|van|von|bin|al|for|in|with|at|of|the|by
+        |(?:report|edit|writ|translat|compil|photograph)(?:ing|ed|ten))[,;]?
+        ){1,16}\W*$
+      | by\ (?-i:[A-Z])[\w.'’-]+(?:\ (?:(?-i:[A-Z])[\w.'’-]+|and|de|van|von|bin|al)){0,6}
+        (?:\s*[,|–—-].{0,60}(?<![.!?]))?$
       | (?:story|text|words|source|credits?|author|byline|photo\ credit|image\ credit)\s*:\s*.{2,100}$
       | this\ (?:article|story|report)\ (?:was|is)\ (?:first\ |originally\ |re)?(?:published|produced|reproduced)
     )""",
@@ -25,10 +29,11 @@ _CREDIT = re.compile(
 )
 _COPYRIGHT_ANYWHERE = re.compile(r"all rights reserved|unauthori[sz]ed reproduction|©\s*(?:19|20)?\d*", re.IGNORECASE)
 _CAPTION = re.compile(
-    r"""^\W*(?:an?\ )?(?:file|undated|archive|handout|stock)\ (?:photo|picture|photograph|image)\b
+    r"""^\W*(?:an?\ )?(?:(?:file|undated|archive|handout|stock)\ )+(?:photo|picture|photograph|image)\b
       | ^\W*(?:photo|picture|photograph|image|illustration|pictured|caption)s?\s*(?:credit\s*)?[:–—]
-      | \b(?:file\ )?(?:photo|photograph|picture|image|illustration)s?\s*(?:courtesy\ of|by|credit:|:|/)
-        \s*[\w©][^.!?]{0,60}[.)]?\s*$
+      | (?:(?:^|[.!?:;()\[\]"”|/–—-])\s*(?:file\ )?|\b(?:file\ )?(?-i:(?=[A-Z])))
+        (?:photo|photograph|picture|image|illustration)s?\s*(?:courtesy\ of|by|credit:|:|/)
+        \s*(?:\b(?-i:[A-Z])\.|[\w©])(?:[^.!?]|\b(?-i:[A-Z])\.){0,60}[.)]?\s*$
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -42,9 +47,12 @@ _NAVIGATION = re.compile(
       | contact\ us|about\ us|click\ here\b.{0,80}|loading|continue\ reading|table\ of\ contents|contents)\W*$""",
     re.VERBOSE | re.IGNORECASE,
 )
+# "Sign up for the plan by 31 March." says something, whatever it begins with.
+_STATES_A_NUMBER = re.compile(r"\d.*\.$")
 _LIST_ITEM = re.compile(r"^\s*(?:[-*•‣–—]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
 _ENDS_SENTENCE = re.compile(r"[.!?。！？…:;][\"'”’»)\]]*\s*$")
 _HEADING_CHARACTERS, _HEADING_WORDS = 120, 14
+_FURNITURE_CHARACTERS = 1_000
 
 
 def lines(text: str) -> Iterator[Span]:
@@ -62,15 +70,17 @@ def classify(text: str) -> list[tuple[Span, Kind]]:
     """Return every line of `text` that is not blank, in order, with its kind."""
     spans = list(lines(text))
     contents = [span.of(text) for span in spans]
-    following = [*contents[1:], ""]
+    following = [*contents, ""][1:]
     return [(s, kind_of(line, after)) for s, line, after in zip(spans, contents, following, strict=True)]
 
 
 def kind_of(line: str, following: str) -> Kind:
     """Return the kind of one stripped line, given the next line that is not blank ("" at the end of the text)."""
-    if _NAVIGATION.match(line):
+    if len(line) > _FURNITURE_CHARACTERS:
+        return Kind.BODY
+    if _NAVIGATION.match(line) and not _STATES_A_NUMBER.search(line):
         return Kind.NAVIGATION
-    if len(line) <= 1_000 and _CAPTION.search(line):
+    if _CAPTION.search(line):
         return Kind.CAPTION
     if _CREDIT.match(line) or (len(line) <= 200 and _COPYRIGHT_ANYWHERE.search(line)):
         return Kind.CREDIT

@@ -31,13 +31,15 @@ class Cut:
 def cut(sentences: Sequence[Sentence], tokens: Sequence[int], policy: PassagePolicy) -> list[Cut]:
     """Return the passages of one text in order. `tokens[i]` is the length of `sentences[i]` in tokens.
 
-    Navigation is in none. Captions and credit lines make passages of their own, so that the story's passages tell
-    only the story. A heading opens a passage and never closes one. Every other sentence is in at least one passage.
+    Navigation is in none, and none reaches across it. Captions and credit lines make passages of their own, so that
+    the story's passages tell only the story. A heading opens a passage and closes none but one of headings alone.
+    Every other sentence is in at least one passage.
     """
     found: list[Cut] = []
-    pairs = [(s, n) for s, n in zip(sentences, tokens, strict=True) if s.kind is not Kind.NAVIGATION]
-    for _, group in groupby(pairs, key=lambda pair: _run(pair[0].kind)):
-        found.extend(_cut_run(list(group), policy))
+    pairs = zip(sentences, tokens, strict=True)
+    for kind, group in groupby(pairs, key=lambda pair: _run(pair[0].kind)):
+        if kind is not Kind.NAVIGATION:
+            found.extend(_cut_run(list(group), policy))
     return found
 
 
@@ -49,20 +51,30 @@ def _run(kind: Kind) -> Kind:
 def _cut_run(run: list[tuple[Sentence, int]], policy: PassagePolicy) -> list[Cut]:
     found: list[Cut] = []
     current: list[tuple[Sentence, int]] = []
-    fresh = 0  # how many of `current` are in no earlier passage
+    size = 0  # tokens in `current`
+    old = 0  # how many of `current`, at its start, are in an earlier passage
     for pair in run:
-        if fresh and sum(n for _, n in current) + pair[1] > policy.tokens:
+        if current and size + pair[1] > policy.tokens:
             closing, heading = _without_closing_heading(current)
-            found.append(_close(closing))
-            current = [*_repeated(closing, policy), *heading]
-            if sum(n for _, n in current) + pair[1] > policy.tokens:
-                current = heading
-            fresh = len(heading)
+            if len(closing) > old:
+                found.append(_close(closing))
+            repeated = _repeated(closing, policy)
+            room = policy.tokens - pair[1]
+            if _size(heading) > room:
+                found.extend([_close(heading)] if heading else [])
+                repeated, heading = [], []
+            elif _size(repeated) + _size(heading) > room:
+                repeated = []
+            current, old = [*repeated, *heading], len(repeated)
+            size = _size(current)
         current.append(pair)
-        fresh += 1
-    if fresh:
-        found.append(_close(current))
-    return found
+        size += pair[1]
+    closing, heading = _without_closing_heading(current)
+    return [*found, *(_close(part) for part in (closing[old:] and closing, heading) if part)]
+
+
+def _size(run: list[tuple[Sentence, int]]) -> int:
+    return sum(n for _, n in run)
 
 
 def _without_closing_heading(
@@ -76,8 +88,8 @@ def _without_closing_heading(
 
 
 def _repeated(closed: list[tuple[Sentence, int]], policy: PassagePolicy) -> list[tuple[Sentence, int]]:
-    tail = [pair for pair in closed[len(closed) - policy.overlap :] if pair[0].kind is Kind.BODY]
-    return tail if sum(n for _, n in tail) < policy.tokens / 2 else []
+    tail = [pair for pair in closed[max(0, len(closed) - policy.overlap) :] if pair[0].kind is Kind.BODY]
+    return tail if _size(tail) < policy.tokens / 2 else []
 
 
 def _close(run: list[tuple[Sentence, int]]) -> Cut:

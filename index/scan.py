@@ -1,13 +1,13 @@
-"""Which files a sync is about: walking the folders given, and telling moved files from new ones."""
+"""Which files a sync is about: walking the folders given."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import PathNotFound
+from index.errors import PathNotFound, UnreadableDocument
 from index.load import supported
 
 
@@ -25,15 +25,20 @@ class FoundFile:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Every file below the paths given: those with a loader, and the names of those without."""
+    """Every file below the paths given: those with a loader, the names of those without, and what could not be seen.
+
+    `closed` are folders that could not be listed: what is in them is not known, so it is not gone either.
+    """
 
     files: tuple[FoundFile, ...]
     ignored: tuple[str, ...]
+    failed: tuple[UnreadableDocument, ...]
     scopes: tuple[Path, ...]
+    closed: tuple[Path, ...]
 
     def covers(self, absolute: Path) -> bool:
         """Return whether a file at `absolute` would have been found if it were there."""
-        return any(absolute == scope or scope in absolute.parents for scope in self.scopes)
+        return _below(absolute, self.scopes) and not _below(absolute, self.closed)
 
 
 def scan(paths: Sequence[Path]) -> Scan:
@@ -41,29 +46,57 @@ def scan(paths: Sequence[Path]) -> Scan:
 
     Links to folders are not followed; links to files are listed, and judged when they are read.
 
-    :raises PathNotFound: if a path does not exist.
+    :raises PathNotFound: if a path does not exist, or may not be looked at.
     """
     files: dict[Path, FoundFile] = {}
     ignored: list[str] = []
-    scopes = []
+    scopes: list[Path] = []
+    failed: list[UnreadableDocument] = []
+    closed: list[Path] = []
     for given in paths:
         # The path itself may be a link: the user named it. What is below it may not lead out.
-        place = given.expanduser().resolve()
-        if not place.exists():
-            raise PathNotFound(f"{given}: no such file or folder")
+        place = _resolved(given)
         scopes.append(place)
-        root, names = (place, _walk(place)) if place.is_dir() else (place.parent, iter([place.name]))
+        errors: list[OSError] = []
+        root, names = (place, _walk(place, errors.append)) if place.is_dir() else (place.parent, iter([place.name]))
         for name in names:
             if not supported(name):
-                ignored.append(name)
+                ignored.append(_printable(name))
+            elif _printable(name) != name:
+                failed.append(UnreadableDocument(_printable(name), "its name is not UTF-8; rename it"))
             else:
                 found = FoundFile(root, name)
                 files.setdefault(found.absolute, found)
-    return Scan(tuple(files.values()), tuple(ignored), tuple(scopes))
+        for error in errors:
+            name = _printable(os.path.relpath(error.filename, root))
+            failed.append(UnreadableDocument(name, f"the folder cannot be listed: {error.strerror}"))
+            closed.append(Path(error.filename))
+    return Scan(tuple(files.values()), tuple(ignored), tuple(failed), tuple(scopes), tuple(closed))
 
 
-def _walk(root: Path) -> Iterator[str]:
-    for folder, folders, names in os.walk(root, followlinks=False):
+def _resolved(given: Path) -> Path:
+    try:
+        place = given.expanduser().resolve()
+        place.stat()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links, up to Python 3.12
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise PathNotFound(f"{_printable(str(given))}: no such file or folder ({reason})") from error
+    if _printable(str(place)) != str(place):
+        raise PathNotFound(f"{_printable(str(place))}: its name is not UTF-8; rename it")
+    return place
+
+
+def _below(absolute: Path, folders: Sequence[Path]) -> bool:
+    return any(absolute == folder or folder in absolute.parents for folder in folders)
+
+
+def _printable(name: str) -> str:
+    """Return `name` with U+FFFD for bytes that are not UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _walk(root: Path, failed: Callable[[OSError], None]) -> Iterator[str]:
+    for folder, folders, names in os.walk(root, onerror=failed, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith("."):

@@ -53,9 +53,14 @@ CREATE INDEX files_document ON files (document_id);
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     """Return a connection in autocommit mode to the existing library file `path`.
 
-    :raises LibraryDamaged: if the file is no SQLite database.
+    :raises LibraryDamaged: if the file is missing or no SQLite database.
     """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+    try:
+        # By its address, because only there can one say that a missing file is not to be made.
+        address = f"{path.absolute().as_uri()}?mode=rw"
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=30.0)
+    except sqlite3.DatabaseError as error:
+        raise LibraryDamaged(f"{path}: cannot be opened ({error})") from error
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         # An acknowledged sync survives a power cut: the commit waits for the disk.

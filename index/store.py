@@ -23,6 +23,8 @@ from index.writer import Writer
 _WIDEN = 4
 _MEND_SECONDS = 120.0
 _BATCH = 500
+# Passages held in memory by one generation: some 10 MB.
+_HELD = 5_000
 _log = logging.getLogger(__name__)
 
 Ranking = list[tuple[int, float]]
@@ -83,6 +85,7 @@ class GenerationStore(LibraryTexts):
         super().__init__(library, generation)
         self.vectors = vectors
         self._words = words
+        self._held: dict[int, Passage] = {}
 
     def by_vector(self, query: NDArray[np.float32], limit: int, where: Filter) -> list[Hit]:
         return self._hits(lambda count: self.vectors.search(query, count), limit, where)
@@ -91,20 +94,30 @@ class GenerationStore(LibraryTexts):
         return self._hits(lambda count: self._words.search(query, count), limit, where)
 
     def _hits(self, search: Callable[[int], Ranking], limit: int, where: Filter) -> list[Hit]:
-        """Search wider until `limit` hits are live and admitted, or nothing more is found."""
-        count = limit if where.is_open else limit * _WIDEN
+        """Search wider until `limit` hits are live and admitted, with all their ties, or nothing more is found."""
+        if limit < 1:
+            return []
+        count = (limit if where.is_open else limit * _WIDEN) + 1
         while True:
             ranking = search(count)
-            passages = self._library.passages(self._generation.number, [number for number, _ in ranking])
+            passages = self._passages([number for number, _ in ranking])
             kept = [
                 (passages[n], score) for n, score in ranking if n in passages and where.admits(passages[n].document)
             ]
-            if len(kept) >= limit or len(ranking) < count:
+            if len(ranking) < count or (len(kept) >= limit and ranking[-1][1] < kept[limit - 1][1]):
                 break
             count *= _WIDEN
         # The indexes leave the order of ties open; what the passages say settles it, the same everywhere.
         kept.sort(key=lambda pair: (-pair[1], pair[0].text, pair[0].document.id, pair[0].span))
         return [Hit(passage, score, rank) for rank, (passage, score) in enumerate(kept[:limit], start=1)]
+
+    def _passages(self, ids: list[int]) -> dict[int, Passage]:
+        """Return those of `ids` that are live. What was fetched before is held: a generation never changes."""
+        held = self._held  # another thread may put a new one in its place meanwhile
+        fetched = self._library.passages(self._generation.number, [i for i in ids if i not in held])
+        found = {i: held[i] for i in ids if i in held} | fetched
+        self._held = fetched if len(held) + len(fetched) > _HELD else held | fetched
+        return found
 
 
 class LocalStore:
@@ -157,11 +170,14 @@ class LocalStore:
                 mend_words(self.library, self._words)
             words = self._words.searcher()
             newest = self.library.generation()
-            # A sync takes old passages out of the word index after its commit: if none committed since, none are gone.
-            if newest.number == generation.number:
+            if newest.number != generation.number:
+                generation, vectors = newest, vectors.forward(self.library, newest.number)
+                self._words.reload()
+            elif not self._words.serves(generation.number):
+                mend_words(self.library, self._words)
+            else:
+                # A sync takes old passages out of the word index after its commit: none committed, so none are gone.
                 return GenerationStore(self.library, generation, vectors, words)
-            generation, vectors = newest, vectors.forward(self.library, newest.number)
-            self._words.reload()
 
 
 def mend_words(library: Library, words: LexicalIndex) -> None:
@@ -169,7 +185,7 @@ def mend_words(library: Library, words: LexicalIndex) -> None:
     with Writer(library.folder, timeout=_MEND_SECONDS):
         words.reload()
         generation = library.generation().number
-        if words.complete_to < generation:
+        if not words.serves(generation):
             _log.info("rebuilding the word index for generation %d", generation)
             words.rebuild(live_passages(library, generation), complete_to=generation)
 

@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from index.embed import Embedder
-from index.errors import DocumentError, EmptyDocument, LibraryFormat
+from index.errors import DocumentError, EmptyDocument, LibraryFormat, UnknownDocument, UnreadableDocument
+from index.known import KnownFiles
 from index.lexical import LexicalIndex
 from index.library import Library
 from index.load import load
@@ -30,6 +31,9 @@ from index.writer import FileState, Writer, initialise, vector_key
 # Part of a file's state: when loaders or segmentation change, unchanged files are read again.
 PIPELINE = "1"
 _EMBED_AT_ONCE = 256
+# More characters than any language has in a token. Tokenizers count 0 for what they drop and 1 for a "word" of any
+# length: a page of such characters would make one passage of megabytes.
+_TOKEN_CHARACTERS = 10
 # A file whose last change is this close to the moment it was looked at may change again within its time stamp.
 _RACY_NS = 2_000_000_000
 
@@ -131,13 +135,17 @@ class _Sync:
             with Writer(self._folder, timeout=lock_timeout) as self._writer:
                 self._words = LexicalIndex(self._folder)
                 self._tidy()
-                self._match(found.files)
-                for file in found.files:
+                states = self._writer.files()
+                self._known = KnownFiles(states, found.files)
+                self._owned = {state.document_id for state in states}
+                self._failed += [Failure(error.name, error.code, error.reason) for error in found.failed]
+                for file in map(self._known.name, found.files):
                     self._report("read")
                     self._take(file)
                     self._seen += 1
                 self._embed_pending(everything=True)
-                gone = self._orphans(found.covers)
+                gone = self._known.gone(found.covers)
+                removed = [self._uri(state) for state in gone]
                 generation = self._land(gone)
         finally:
             self._library.close()
@@ -145,7 +153,7 @@ class _Sync:
             generation=generation,
             added=tuple(uri for _, uri in self._added),
             changed=tuple(uri for _, uri in self._changed),
-            removed=tuple(state.path for state in gone),
+            removed=tuple(removed),
             skipped=self._skipped,
             failed=tuple(self._failed),
             ignored=found.ignored,
@@ -159,7 +167,7 @@ class _Sync:
     def _tidy(self) -> None:
         """Undo what an interrupted sync left behind, in the word index first, where it is known only by its ids."""
         present = self._library.generation().number
-        if self._words.complete_to < present:
+        if self._words.interrupted or not self._words.serves(present):
             self._words.rebuild(live_passages(self._library, present), complete_to=present)
         elif self._words.clean_to < present:
             _, removed = self._library.changes(self._words.clean_to, present)
@@ -168,27 +176,6 @@ class _Sync:
         if leftovers:
             self._words.remove(leftovers, clean_to=self._words.clean_to)
             self._writer.discard_leftovers()
-
-    # ---- which document a file is ---------------------------------------------------------------------------------
-
-    def _match(self, files: Sequence[FoundFile]) -> None:
-        """Sort the files known before into those still there and those that may have moved."""
-        here = {str(file.absolute) for file in files}
-        states = self._writer.files()
-        self._known = {str(Path(state.root, state.path)): state for state in states}
-        self._missing = [s for place, s in self._known.items() if place not in here and not os.path.lexists(place)]
-        self._owned = {state.document_id for state in states}
-
-    def _previous(self, file: FoundFile, sha256: str) -> FileState | None:
-        """Return what was known of this file, also if it or a folder above it was moved or renamed."""
-        state = self._known.get(str(file.absolute))
-        if state is not None:
-            return state
-        moved = next((s for s in self._missing if s.path == file.path), None)
-        moved = moved or next((s for s in self._missing if s.sha256 == sha256), None)
-        if moved is not None:
-            self._missing.remove(moved)
-        return moved
 
     def _new_id(self, uri: str) -> str:
         for attempt in range(1, len(self._owned) + 2):
@@ -207,11 +194,11 @@ class _Sync:
                 return
             checked = time.time_ns()
             data = read_file(file.absolute, file.root, self._policy.largest)
-            stat = file.absolute.stat()
+            status = _status(file)
             sha256 = hashlib.sha256(data).hexdigest()
-            before = self._previous(file, sha256)
-            state = FileState(str(file.root), file.path, before.document_id if before else "", stat.st_size,
-                              stat.st_mtime_ns, sha256, PIPELINE, checked)  # fmt: skip
+            before = self._known.take(file, sha256)
+            state = FileState(str(file.root), file.path, before.document_id if before else "", status.st_size,
+                              status.st_mtime_ns, sha256, PIPELINE, checked)  # fmt: skip
             if before is not None and (before.sha256, before.pipeline, before.path) == (sha256, PIPELINE, file.path):
                 self._skipped += 1
                 self._states.append(state)
@@ -223,14 +210,11 @@ class _Sync:
             self._failed.append(Failure(file.path, error.code, error.reason))
 
     def _unchanged_by_stat(self, file: FoundFile) -> bool:
-        state = self._known.get(str(file.absolute))
+        state = self._known.at(file)
         if state is None or state.pipeline != PIPELINE or file.absolute.is_symlink():
             return False
-        try:
-            stat = file.absolute.stat()
-        except OSError:
-            return False
-        same = (stat.st_size, stat.st_mtime_ns) == (state.size, state.mtime_ns)
+        status = _status(file)
+        same = (status.st_size, status.st_mtime_ns) == (state.size, state.mtime_ns)
         return same and state.checked_ns - state.mtime_ns > _RACY_NS
 
     def _stage(self, file: FoundFile, loaded: LoadedDocument, state: FileState) -> None:
@@ -239,7 +223,8 @@ class _Sync:
         uri = metadata.url if metadata.url is not None else file.path
         title = metadata.title if metadata.title is not None else title_from(file.path)
         sentences = split(loaded.text, metadata.language)
-        tokens = self._embedder.count_tokens([s.span.of(loaded.text) for s in sentences])
+        counted = self._embedder.count_tokens([s.span.of(loaded.text) for s in sentences])
+        tokens = [max(n, 1, len(s.span) // _TOKEN_CHARACTERS) for n, s in zip(counted, sentences, strict=True)]
         cuts = cut(sentences, tokens, self._policy.passages)
         if not cuts:
             raise EmptyDocument(file.path, "no sentence in it; nothing to index")
@@ -264,9 +249,12 @@ class _Sync:
 
     # ---- landing --------------------------------------------------------------------------------------------------
 
-    def _orphans(self, covers: Callable[[Path], bool]) -> list[FileState]:
-        """Return the files known before that are gone from the paths given, and did not only move."""
-        return [s for s in self._missing if covers(Path(s.root, s.path))]
+    def _uri(self, state: FileState) -> str:
+        """Return the uri of the document that came from a file, its path if there is none any more."""
+        try:
+            return self._library.document(self._writer.generation - 1, state.document_id).uri
+        except UnknownDocument:
+            return state.path
 
     def _land(self, gone: Sequence[FileState]) -> int | None:
         forget = [(s.root, s.path) for s in (*gone, *self._moved)]
@@ -294,6 +282,13 @@ class _Sync:
         _, removed = self._library.changes(coming - 1, coming)
         self._words.remove(removed, clean_to=coming)
         return coming
+
+
+def _status(file: FoundFile) -> os.stat_result:
+    try:
+        return file.absolute.stat()
+    except OSError as error:
+        raise UnreadableDocument(file.path, f"gone or closed while it was looked at: {error.strerror}") from error
 
 
 def library_meta(embedder: Embedder, passages: PassagePolicy) -> dict[str, str]:

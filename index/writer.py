@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import schema
-from index.errors import LibraryBusy
+from index.errors import LibraryBusy, LibraryError
 from index.passages import Cut
 from index.types import Metadata, Revision
 
@@ -42,12 +42,22 @@ class FileState:
 
 def initialise(folder: Path, meta: Mapping[str, str]) -> None:
     """Make a library in `folder` (which may be missing) with the settings `meta`, unless there is one."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LibraryError(
+            f"{folder}: no library can be made there ({error.strerror}); choose another folder"
+        ) from error
     path = folder / schema.FILE_NAME
+    if path.exists():
+        return
     with _lock(folder, timeout=30.0):
         if not path.exists():
             draft = path.with_suffix(".new")
             draft.unlink(missing_ok=True)
+            # Left behind by a library file that someone deleted, they would be taken for parts of this one.
+            for name in (f"{schema.FILE_NAME}-wal", f"{schema.FILE_NAME}-shm"):
+                (folder / name).unlink(missing_ok=True)
             schema.create(draft, dict(meta))
             draft.rename(path)
 
@@ -106,10 +116,6 @@ class Writer:
             "ORDER BY root, path"
         )
         return [state for state in (FileState(*row) for row in rows) if roots is None or state.root in roots]
-
-    def document_ids(self) -> set[str]:
-        """Return every document id ever given."""
-        return {row[0] for row in self._db.execute("SELECT DISTINCT document_id FROM versions")}
 
     def missing_vectors(self, keys: Sequence[bytes]) -> set[bytes]:
         """Return those of `keys` that have no vector yet."""
@@ -233,4 +239,6 @@ def _lock(folder: Path, timeout: float) -> filelock.BaseFileLock:
         lock.acquire(timeout=timeout)
     except filelock.Timeout as error:
         raise LibraryBusy(f"{folder}: another process is writing to this library; try again when it is done") from error
+    except OSError as error:
+        raise LibraryError(f"{folder}: cannot be written to ({error.strerror})") from error
     return lock

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from index.errors import ModelError
+from index.lexical import analyze
 from index.types import Hit, Span
 from qa import calibrate
-from qa.calibrate import LARGEST_LEAD, Calibration, Features, content_words, features, lead
+from qa.calibrate import LARGEST_LEAD, Calibration, Features, content_words, features, lead, name_words
 from qa.read import MODEL_FOLDER, SpanReader
 from qa.types import Candidate, Retrieved
 from tests.world import passage
@@ -22,24 +23,44 @@ def at(short: str, score: float) -> Candidate:
     return Candidate(PIECE, next(s for s in PIECE.sentences if s.span.covers(span)), span, score)
 
 
+SCORE_ONLY = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 FOUND = [Retrieved(Hit(PIECE, 0.03, 2), 0.7)]
 
 
 def table() -> Calibration:
     """A table that looks at nothing but the score."""
-    return Calibration("r", (1.0, 0.0, 0.0, 0.0, 0.0, 0.0), 0.0, 1.0, 0.0, 0.0, 0.5)
+    return Calibration("r", SCORE_ONLY, SCORE_ONLY, 0.0, 0.0, 0.5)
 
 
 def test_question_words_are_no_content() -> None:
     assert content_words("When did they announce it?") == content_words("announced")
 
 
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("Has Japan gone to the World Trade Organization?", "Japan World Trade Organization"),
+        ("China or 2014?", "2014"),  # the first word is a capital in any case
+        ("who said so?", ""),
+    ],
+)
+def test_names_are_capitalised_words_and_numbers(query: str, names: str) -> None:
+    assert name_words(query) == set(analyze(names))
+
+
 def test_features_say_what_is_known_of_a_candidate() -> None:
-    query = "When did China announce the seafood ban on rare things?"
+    query = "When did China announce the seafood ban on rare things to Japan?"
     (seen,) = features(query, [at("January 6", 5.0)], FOUND)
-    # content: china announc seafood ban rare thing; "rare" stands only in the title, "seafood" and "thing" nowhere
+    # content: china announc seafood ban rare thing japan; "rare" stands only in the title,
+    # "seafood", "thing" and "Japan" nowhere
     assert seen == Features(
-        score=5.0, cosine=0.7, rank=0.5, passage_coverage=4 / 6, sentence_coverage=3 / 6, kind_fits=1.0
+        score=5.0,
+        cosine=0.7,
+        rank=0.5,
+        passage_coverage=4 / 7,
+        sentence_coverage=3 / 7,
+        name_coverage=1 / 2,
+        kind_fits=1.0,
     )
 
 
@@ -67,8 +88,8 @@ def test_no_candidate_has_no_chance() -> None:
 
 
 def test_a_table_for_other_features_cannot_be_made() -> None:
-    with pytest.raises(ValueError, match="2 weights for 6 features"):
-        Calibration("r", (1.0, 2.0), 0.0, 1.0, 0.0, 0.0, 0.5)
+    with pytest.raises(ValueError, match="2 weights for 7 features"):
+        Calibration("r", (1.0, 2.0), (1.0, 2.0), 0.0, 0.0, 0.5)
 
 
 def test_the_shipped_table_belongs_to_the_shipped_reader() -> None:

@@ -13,7 +13,7 @@ from tests.world import ListStore, passage
 
 UNDERSTOOD = Understood(question="When?", standalone="When?", generation=7, threshold=0.5)
 POLICY = ComposePolicy(near=3.0, same=6.0)
-UNSEEN = Features(0.0, 0.0, 0.0, 0.0, 0.0, 0.5)
+UNSEEN = Features(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5)
 
 
 def candidate(text: str, short: str, weight: float, *, uri: str = "a.txt", number: int = 1) -> Weighed:

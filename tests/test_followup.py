@@ -47,7 +47,15 @@ def test_only_the_newest_turn_counts() -> None:
 
 @pytest.mark.parametrize(
     "question",
-    ["And the existing ones?", "What about Japan?", "Why?", "What did she say?", "When was that?", "Where?", "Seafood?"],
+    [
+        "And the existing ones?",
+        "What about Japan?",
+        "Why?",
+        "What did she say?",
+        "When was that?",
+        "Where?",
+        "Seafood?",
+    ],
 )
 def test_these_lean_on_what_was_said_before(question: str) -> None:
     assert depends(question)

@@ -56,7 +56,10 @@ class WordReader:
 def service(reader: WordReader, policy: Policy | None = None, threshold: float = 0.5) -> AnswerService:
     """A service that is even at a score of 2."""
     return AnswerService(
-        FlatEmbedder(), reader, Calibration("words", (2.0, 0, 0, 0, 0, 0), -4.0, 1.0, 0.0, 0.0, threshold), policy
+        FlatEmbedder(),
+        reader,
+        Calibration("words", (2.0, 0, 0, 0, 0, 0, 0), (2.0, 0, 0, 0, 0, 0, 0), 0.0, -4.0, threshold),
+        policy,
     )
 
 

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.lexical import LexicalIndex, analyze
+from index.store import LocalStore
+from index.sync import sync
+from index.types import Document, Filter, Kind, Passage, Sentence, Span
+from tests.fakes import HashingEmbedder, write_files
+
+TEXTS = {
+    1: "The harbour closes at high tide.",
+    2: "The tide turns twice a day, and the tide waits for nobody.",
+    3: "A lighthouse stands above the rocks.",
+    4: "Cats sleep.",
+}
+
+
+def passage(number: int, text: str, title: str = "Coast") -> Passage:
+    document = Document(f"d{number}", "u", "sha256:0", title, None, None, None, None, (), len(text), 1, 1)
+    whole = Span(0, len(text))
+    return Passage(number, document, whole, (Sentence(whole, Kind.BODY),), text)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> LexicalIndex:
+    made = LexicalIndex(tmp_path)
+    made.rebuild([passage(n, text) for n, text in TEXTS.items()], complete_to=1)
+    return made
+
+
+def found(index: LexicalIndex, words: str) -> list[int]:
+    return [number for number, _ in index.searcher().search(words, 10)]
+
+
+# ---- searching -----------------------------------------------------------------------------------
+
+
+def test_finds_passages_that_share_a_word_best_first(index: LexicalIndex) -> None:
+    assert found(index, "tide") == [2, 1]
+    assert found(index, "harbour tide") == [1, 2]
+    assert found(index, "zebra") == []
+    scores = [score for _, score in index.searcher().search("the tide harbour", 10)]
+    assert scores == sorted(scores, reverse=True)
+    assert min(scores) > 0
+
+
+@pytest.mark.parametrize("words", ["cat", "CATS", "Cat's", "cät", "sleeping", "lighthouses, or cats"])
+def test_case_accents_and_endings_do_not_matter(index: LexicalIndex, words: str) -> None:
+    assert 4 in found(index, words)
+
+
+def test_a_title_counts_less_than_the_text(index: LexicalIndex) -> None:
+    index.add([passage(5, "Nothing of note.", "Zebra"), passage(6, "Zebra of note.", "Nothing")], complete_to=2)
+    assert found(index, "zebra") == [6, 5]
+
+
+def test_words_are_analysed_as_the_index_holds_them() -> None:
+    assert analyze("The Tides, the tide; CAFÉS!") == ["the", "tide", "cafe"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    (
+        '| |"|"tide|tide AND|AND OR NOT|text:tide|title:*|tide^9|(|tide)|[a TO b]|{|~|+tide -harbour|\\|tide\\|/tide/|'
+        "*|?|\U0001f600|\u202e tide|\x00"
+    ).split("|"),
+)
+def test_no_character_of_a_query_is_syntax(index: LexicalIndex, words: str) -> None:
+    check_query(index, words)
+
+
+@pytest.mark.parametrize("words", ["a" * 100_000, "tide " * 5_000], ids=["one word", "many words"])
+def test_a_query_may_be_long(index: LexicalIndex, words: str) -> None:
+    check_query(index, words)
+
+
+def check_query(index: LexicalIndex, words: str) -> None:
+    expected = {2, 1} if "tide" in analyze(words) else set()
+    assert expected <= set(found(index, words)) <= set(TEXTS)
+    if not analyze(words):
+        assert found(index, words) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(words=st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_query_is_answered(tmp_path_factory: pytest.TempPathFactory, words: str) -> None:
+    folder = tmp_path_factory.getbasetemp() / "any query"
+    made = LexicalIndex(folder)
+    if made.complete_to < 0:
+        made.rebuild([passage(n, text) for n, text in TEXTS.items()], complete_to=1)
+    result = made.searcher().search(f"{words} tide", 10)
+    assert {1, 2} <= {number for number, _ in result} or "tide" not in analyze(f"{words} tide")
+
+
+def test_a_limit_is_kept_and_may_be_nothing(index: LexicalIndex) -> None:
+    assert len(index.searcher().search("the tide a cat", 2)) == 2
+    assert index.searcher().search("tide", 0) == []
+
+
+# ---- writing -------------------------------------------------------------------------------------
+
+
+def test_adding_twice_is_harmless(index: LexicalIndex) -> None:
+    for _ in range(2):
+        index.add([passage(4, "Cats wake."), passage(5, "Dogs bark.")], complete_to=2)
+    assert index.searcher().ids() == [1, 2, 3, 4, 5]
+    assert (found(index, "wake"), found(index, "sleep"), index.complete_to, index.clean_to) == ([4], [], 2, 1)
+
+
+def test_removing_what_is_not_there_is_harmless(index: LexicalIndex) -> None:
+    index.remove([2, 99], clean_to=2)
+    index.remove([2], clean_to=2)
+    assert (index.searcher().ids(), found(index, "tide"), index.clean_to) == ([1, 3, 4], [1], 2)
+
+
+def test_numbers_beyond_32_and_63_bits_are_told_apart(index: LexicalIndex) -> None:
+    large = [2**31, 2**32 + 1, 2**62]
+    index.add([passage(n, "Large number.") for n in large], complete_to=2)
+    index.remove([2**32 + 1], clean_to=1)
+    assert index.searcher().ids() == [1, 2, 3, 4, 2**31, 2**62]
+
+
+def test_a_searcher_is_frozen_and_another_process_shows_after_a_reload(index: LexicalIndex, tmp_path: Path) -> None:
+    other = LexicalIndex(tmp_path)
+    frozen = other.searcher()
+    index.add([passage(5, "Dogs bark.")], complete_to=2)
+    index.remove([1], clean_to=2)
+    assert frozen.ids() == other.searcher().ids() == [1, 2, 3, 4]
+    other.reload()
+    assert (other.searcher().ids(), other.complete_to, other.clean_to) == ([2, 3, 4, 5], 2, 2)
+    index.rebuild([passage(9, "All new.")], complete_to=3)
+    assert (frozen.ids(), frozen.search("tide", 5)[0][0]) == ([1, 2, 3, 4], 2)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.sets(st.integers(1, 12), max_size=5)), max_size=8))
+def test_any_order_of_adding_and_removing_leaves_what_it_should(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, set[int]]]
+) -> None:
+    made = LexicalIndex(tmp_path_factory.mktemp("words"))
+    made.rebuild([], complete_to=0)
+    held: set[int] = set()
+    for adds, numbers in steps:
+        if adds:
+            made.add([passage(n, f"word{n} tide") for n in sorted(numbers)], complete_to=1)
+            held |= numbers
+        else:
+            made.remove(sorted(numbers), clean_to=1)
+            held -= numbers
+        assert made.searcher().ids() == sorted(held)
+        assert sorted(found(made, "tide"))[:10] == sorted(held)[: len(found(made, "tide"))] or len(held) > 10
+
+
+def test_an_error_while_writing_changes_nothing_and_blocks_nobody(index: LexicalIndex) -> None:
+    def broken() -> Iterator[Passage]:
+        yield passage(5, "Dogs bark.")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as held:  # holds the frames, and all that is in them
+        index.add(broken(), complete_to=2)
+    assert (index.searcher().ids(), index.complete_to, index.interrupted) == ([1, 2, 3, 4], 1, True)
+    with pytest.raises(KeyboardInterrupt):
+        index.rebuild(broken(), complete_to=2)
+    assert index.searcher().ids() == [1, 2, 3, 4]
+    index.rebuild([passage(5, "Dogs bark.")], complete_to=2)
+    assert (index.searcher().ids(), index.complete_to, index.interrupted) == ([5], 2, False)
+    assert held.type is KeyboardInterrupt
+
+
+# ---- damage --------------------------------------------------------------------------------------
+
+
+def delete_all(words: Path) -> None:
+    shutil.rmtree(words)
+
+
+def empty_folder(words: Path) -> None:
+    shutil.rmtree(words)
+    words.mkdir()
+
+
+def write_state(content: bytes) -> Callable[[Path], None]:
+    def change(words: Path) -> None:
+        (words / "state.json").write_bytes(content)
+
+    return change
+
+
+def state_of(**values: object) -> Callable[[Path], None]:
+    def change(words: Path) -> None:
+        state = json.loads((words / "state.json").read_text())
+        (words / "state.json").write_text(json.dumps({**state, **values}))
+
+    return change
+
+
+def every(suffix: str, change: Callable[[bytes], bytes] | None) -> Callable[[Path], None]:
+    def damage(words: Path) -> None:
+        files = [path for path in words.iterdir() if path.name.endswith(suffix)]
+        assert files
+        for path in files:
+            if change is None:
+                path.unlink()
+            else:
+                path.write_bytes(change(path.read_bytes()))
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [delete_all, empty_folder]
+    + [
+        write_state(content)
+        for content in (b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"format": 1, "complete_to": null}')
+    ]
+    + [state_of(format=99), state_of(complete_to=0), state_of(clean_to=7, complete_to=7), state_of(complete_to="x")]
+    + [every(suffix, None) for suffix in (".idx", ".store", ".term", ".fast", ".fieldnorm", ".pos", "meta.json")]
+    + [
+        every(suffix, lambda data: data[: len(data) // 2])
+        for suffix in (".idx", ".store", ".term", ".fieldnorm", "meta.json")
+    ]
+    + [
+        every(suffix, lambda data: b"\0" * len(data))
+        for suffix in (".idx", ".store", ".term", ".fieldnorm", "meta.json")
+    ],
+)
+def test_a_damaged_or_missing_index_is_rebuilt_when_the_library_is_opened(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    folder = write_files(tmp_path / "files", {"a.txt": TEXTS[1], "b.txt": TEXTS[2]})
+    library = tmp_path / "library"
+    sync(library, HashingEmbedder(), [folder])
+    damage(library / "words")
+    store = LocalStore(library, HashingEmbedder())
+    try:
+        assert [hit.passage.text for hit in store.current().by_words("tide", 5, Filter())] == [TEXTS[2], TEXTS[1]]
+    finally:
+        store.close()
+    rebuilt = LexicalIndex(library)
+    assert (rebuilt.searcher().ids(), rebuilt.complete_to, rebuilt.clean_to) == ([1, 2], 1, 1)
+
+
+@pytest.mark.parametrize("damage", [delete_all, write_state(b"{"), every(".store", None), every(".pos", None)])
+def test_a_sync_rebuilds_a_damaged_index_too(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    folder = write_files(tmp_path / "files", {"a.txt": TEXTS[1], "b.txt": TEXTS[2]})
+    library = tmp_path / "library"
+    sync(library, HashingEmbedder(), [folder])
+    damage(library / "words")
+    write_files(folder, {"c.txt": TEXTS[3]})
+    assert sync(library, HashingEmbedder(), [folder]).added == ("c.txt",)
+    assert LexicalIndex(library).searcher().ids() == [1, 2, 3]
+
+
+def test_an_index_that_was_left_in_the_middle_of_writing_is_rebuilt_by_the_next_sync(tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "files", {"a.txt": TEXTS[1], "b.txt": TEXTS[2]})
+    library = tmp_path / "library"
+    sync(library, HashingEmbedder(), [folder])
+    (library / "words" / "writing").touch()
+    (folder / "a.txt").unlink()
+    sync(library, HashingEmbedder(), [folder])
+    index = LexicalIndex(library)
+    assert (index.searcher().ids(), index.interrupted) == ([2], False)
+
+
+def test_a_library_restored_from_a_backup_does_not_trust_the_newer_index_beside_it(tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "files", {"a.txt": TEXTS[1], "b.txt": TEXTS[2]})
+    library = tmp_path / "library"
+    sync(library, HashingEmbedder(), [folder])
+    backup = (library / "library.sqlite").read_bytes()
+    (folder / "a.txt").unlink()
+    sync(library, HashingEmbedder(), [folder])
+    (library / "library.sqlite").write_bytes(backup)
+    store = LocalStore(library, HashingEmbedder())
+    assert [hit.passage.text for hit in store.current().by_words("harbour", 5, Filter())] == [TEXTS[1]]
+    store.close()

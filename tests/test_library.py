@@ -1,0 +1,424 @@
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index import schema
+from index.errors import (
+    LibraryBusy,
+    LibraryDamaged,
+    LibraryFormat,
+    LibraryNotFound,
+    UnknownDocument,
+    UnknownRevision,
+)
+from index.library import Library
+from index.load.normalise import normalise
+from index.passages import Cut, PassagePolicy, cut
+from index.sentences import split
+from index.types import Kind, Metadata, Revision, Sentence, Span
+from index.writer import FileState, Writer, initialise, vector_key
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+META = {"embedder": "hashing-4", "dimensions": "4", "passages": "160 tokens, 1 sentences of overlap"}
+VECTOR = np.array([[0.6, 0.8, 0.0, 0.0]], dtype=np.float32)
+
+
+def cuts_of(text: str, tokens: int = 8) -> list[Cut]:
+    sentences = split(text)
+    return cut(sentences, [len(s.span.of(text).split()) for s in sentences], PassagePolicy(tokens=tokens))
+
+
+def stage(writer: Writer, document_id: str, text: str, metadata: Metadata | None = None) -> list[int]:
+    """Stage a document of that text, with the same vector for all of its passages."""
+    cuts = cuts_of(text)
+    keys = [vector_key("hashing-4", c.span.of(text)) for c in cuts]
+    writer.stage_vectors(keys, np.repeat(VECTOR, len(keys), axis=0))
+    uri = f"{document_id}.txt"
+    return writer.stage_version(document_id, uri, "T", metadata or Metadata(), Revision.of(text), cuts, keys)
+
+
+def land(
+    folder: Path, added: dict[str, str], changed: dict[str, str] | None = None, removed: Sequence[str] = ()
+) -> int:
+    """Commit one generation."""
+    changed = changed or {}
+    with Writer(folder) as writer:
+        for document_id, text in {**added, **changed}.items():
+            stage(writer, document_id, text)
+        return writer.commit(changed=changed, removed=removed, files=[], gone=[], summary={"added": len(added)})
+
+
+def live(library: Library, generation: int) -> dict[str, str]:
+    """Return the text of every document live in a generation, by id."""
+    return {
+        d.id: library.revision(d.revision, document_id=d.id, generation=generation).text
+        for d in library.documents(generation)
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    initialise(tmp_path / "library", META)
+    return tmp_path / "library"
+
+
+# ---- generations ---------------------------------------------------------------------------------
+
+
+def test_a_new_library_stands_at_generation_0_and_is_empty(folder: Path) -> None:
+    library = Library(folder)
+    generation = library.generation()
+    assert (generation.number, generation.created_at, generation.documents, generation.passages) == (0, "", 0, 0)
+    assert (library.generations(), library.documents(0), library.live_ids(0)) == ([], [], [])
+    assert {key: library.meta[key] for key in META} == META
+    library.close()
+
+
+def test_making_a_library_where_one_is_leaves_it_alone(folder: Path) -> None:
+    land(folder, {"a": "One."})
+    initialise(folder, {**META, "embedder": "other"})
+    library = Library(folder)
+    assert (library.generation().number, library.meta["embedder"]) == (1, "hashing-4")
+    library.close()
+
+
+def test_what_is_staged_is_seen_by_no_reader_until_the_commit(folder: Path) -> None:
+    land(folder, {"a": "One."})
+    library = Library(folder)
+    with Writer(folder) as writer:
+        stage(writer, "b", "Two.")
+        stage(writer, "a", "One, changed.")
+        assert (library.generation().number, live(library, 1)) == (1, {"a": "One."})
+        assert len(library.live_ids(1)) == 1
+        with pytest.raises(UnknownDocument):
+            library.document(1, "b")
+        writer.commit(changed=["a"], removed=[], files=[], gone=[], summary={})
+    assert library.generation().number == 2
+    assert live(library, 2) == {"a": "One, changed.", "b": "Two."}
+    assert live(library, 1) == {"a": "One."}
+    library.close()
+
+
+def test_what_a_dead_writer_staged_is_thrown_away_but_its_vectors_stay(folder: Path) -> None:
+    land(folder, {"a": "One."})
+    with Writer(folder) as writer:
+        staged = stage(writer, "b", "Two.")
+    with Writer(folder) as writer:
+        assert writer.leftovers() == staged
+        writer.discard_leftovers()
+        assert writer.leftovers() == []
+        assert writer.missing_vectors([vector_key("hashing-4", t) for t in ("Two.", "Three.")]) == {
+            vector_key("hashing-4", "Three.")
+        }
+        again = stage(writer, "b", "Two.")
+        # An id is never given twice: the word index may still know the old one.
+        assert set(again).isdisjoint(staged)
+    connection = sqlite3.connect(folder / "library.sqlite")
+    assert connection.execute("SELECT count(*) FROM revisions").fetchone() == (2,)
+    connection.close()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from("abcde"), st.none() | st.integers(0, 3)), max_size=8))
+def test_every_generation_can_be_read_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, int | None]]
+) -> None:
+    folder = tmp_path_factory.mktemp("steps")
+    initialise(folder, META)
+    library = Library(folder)
+    try:
+        state: dict[str, str] = {}
+        history = [dict(state)]
+        for step in steps:
+            wanted = {name: f"State {number}." for name, number in step.items() if number is not None}
+            removed = [name for name, number in step.items() if number is None and name in state]
+            changed = {name: text for name, text in wanted.items() if name in state}
+            number = land(folder, {n: t for n, t in wanted.items() if n not in state}, changed, removed)
+            state = {name: text for name, text in {**state, **wanted}.items() if name not in removed}
+            history.append(dict(state))
+            assert number == len(history) - 1
+        for number, expected in enumerate(history):
+            assert live(library, number) == expected
+            passages = library.passages(number, library.live_ids(number))
+            assert sorted(p.text for p in passages.values()) == sorted(expected.values())
+        for since in range(len(history)):
+            for until in range(since, len(history)):
+                before, after = set(library.live_ids(since)), set(library.live_ids(until))
+                added, gone = library.changes(since, until)
+                assert (set(added), set(gone)) == (after - before, before - after)
+        assert [g.number for g in library.generations()] == list(range(len(history) - 1, 0, -1))
+        assert [(g.documents, g.passages) for g in library.generations()] == [
+            (len(state), len(state)) for state in reversed(history[1:])
+        ]
+    finally:
+        library.close()
+
+
+# ---- save then load is identity ------------------------------------------------------------------
+
+CANONICAL = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(". \n\U0001f600é\u0301")).map(normalise)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=CANONICAL, author=st.none() | CANONICAL, tags=st.lists(CANONICAL, max_size=3))
+def test_what_is_saved_is_what_is_read(
+    tmp_path_factory: pytest.TempPathFactory, text: str, author: str | None, tags: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("saved")
+    initialise(folder, META)
+    metadata = Metadata(author=author, language="de-AT", published_at="2026-01-10", tags=tuple(tags))
+    with Writer(folder) as writer:
+        numbers = stage(writer, "a", text, metadata)
+        writer.commit(changed=[], removed=[], files=[], gone=[], summary={})
+    library = Library(folder)
+    try:
+        document = library.document(1, "a")
+        assert (document.author, document.tags, document.language) == (author, tuple(tags), "de-AT")
+        assert (document.characters, document.passages, document.added) == (len(text), len(numbers), 1)
+        assert document.revision == f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+        assert library.revision(document.revision, document_id="a", generation=1) == Revision.of(text)
+        passages = library.passages(1, numbers)
+        assert [Cut(passages[n].span, passages[n].sentences) for n in numbers] == cuts_of(text)
+        assert [passages[n].text for n in numbers] == [c.span.of(text) for c in cuts_of(text)]
+        assert {p.document for p in passages.values()} <= {document}
+    finally:
+        library.close()
+
+
+def test_vectors_come_back_in_the_order_asked_for_and_nearly_as_they_were(folder: Path) -> None:
+    texts = [f"Text number {i}." for i in range(1200)]
+    vectors = np.random.default_rng(7).normal(size=(1200, 4)).astype(np.float32)
+    with Writer(folder) as writer:
+        keys = [vector_key("hashing-4", text) for text in texts]
+        writer.stage_vectors(keys, vectors)
+        # What is stored once is not stored again.
+        writer.stage_vectors(keys[:1], VECTOR)
+        numbers = []
+        for i, (text, key) in enumerate(zip(texts, keys, strict=True)):
+            made = [Cut(Span(0, len(text)), (Sentence(Span(0, len(text)), Kind.BODY),))]
+            numbers += writer.stage_version(f"d{i}", "u", "T", Metadata(), Revision.of(text), made, [key])
+        writer.commit(changed=[], removed=[], files=[], gone=[], summary={})
+    library = Library(folder)
+    order = numbers[::-1]
+    batches = list(library.vectors(order))
+    assert [n for batch, _ in batches for n in batch] == order
+    found = np.concatenate([array for _, array in batches])
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, vectors[::-1].astype(np.float16).astype(np.float32))
+    assert len(library.passages(1, numbers)) == 1200
+    library.close()
+
+
+def test_a_passage_without_a_vector_is_a_damaged_library(folder: Path) -> None:
+    text = "One."
+    with Writer(folder) as writer:
+        numbers = writer.stage_version("a", "u", "T", Metadata(), Revision.of(text), cuts_of(text), [b"no such key"])
+        writer.commit(changed=[], removed=[], files=[], gone=[], summary={})
+    library = Library(folder)
+    with pytest.raises(LibraryDamaged, match="1 passages have no vector"):
+        list(library.vectors(numbers))
+    library.close()
+
+
+def test_the_end_of_a_large_text_is_read_at_its_byte(folder: Path) -> None:
+    text = "\n".join(f"Sentence number {i} has an \U0001f600 in it." for i in range(4_000))
+    with Writer(folder) as writer:
+        cuts = cuts_of(text)
+        keys = [vector_key("hashing-4", "x")] * len(cuts)
+        numbers = writer.stage_version("a", "u", "T", Metadata(), Revision.of(text), cuts, keys)
+        writer.commit(changed=[], removed=[], files=[], gone=[], summary={})
+    library = Library(folder)
+    found = library.passages(1, numbers[-3:])
+    assert [found[n].text for n in numbers[-3:]] == [c.span.of(text) for c in cuts[-3:]]
+    library.close()
+
+
+# ---- documents and revisions ---------------------------------------------------------------------
+
+
+def test_documents_are_listed_by_id_from_any_point(folder: Path) -> None:
+    land(folder, {name: f"This is {name}." for name in ["d", "b", "a", "c"]})
+    library = Library(folder)
+    assert [d.id for d in library.documents(1)] == ["a", "b", "c", "d"]
+    assert [d.id for d in library.documents(1, limit=2)] == ["a", "b"]
+    assert [d.id for d in library.documents(1, after="b", limit=2)] == ["c", "d"]
+    assert library.documents(1, after="d") == []
+    library.close()
+
+
+def test_a_revision_belongs_to_the_documents_that_had_it_by_then(folder: Path) -> None:
+    land(folder, {"a": "One.", "b": "Other."})
+    land(folder, {}, {"a": "Two."})
+    library = Library(folder)
+    one, two = Revision.of("One.").id, Revision.of("Two.").id
+    assert library.revision(one, document_id="a", generation=2).text == "One."
+    assert library.revision(two, document_id="a", generation=2).text == "Two."
+    for revision, document_id, generation in [(two, "a", 1), (one, "b", 2), ("sha256:0", "a", 2), (one, "z", 2)]:
+        with pytest.raises(UnknownRevision):
+            library.revision(revision, document_id=document_id, generation=generation)
+    library.close()
+
+
+def test_passages_that_are_not_live_are_left_out(folder: Path) -> None:
+    land(folder, {"a": "One.", "b": "Two."})
+    land(folder, {}, removed=["a"])
+    library = Library(folder)
+    assert [p.text for p in library.passages(1, [1, 2, 99]).values()] == ["One.", "Two."]
+    assert [p.text for p in library.passages(2, [2, 1, 99]).values()] == ["Two."]
+    library.close()
+
+
+def test_a_library_is_read_from_many_threads_while_one_writes(folder: Path) -> None:
+    land(folder, {"a": "State 0."})
+    library = Library(folder)
+    stop = threading.Event()
+    wrong: list[object] = []
+
+    def read() -> None:
+        while not stop.is_set():
+            number = library.generation().number
+            if live(library, number) != {"a": f"State {number - 1}."}:
+                wrong.append(number)
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for state in range(1, 20):
+        land(folder, {}, {"a": f"State {state}."})
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert (wrong, library.generation().number) == ([], 20)
+    library.close()
+
+
+def test_what_was_seen_of_files_is_remembered_until_they_are_gone(folder: Path) -> None:
+    one = FileState("/r", "a.txt", "doc_a", 3, 5, "aa", "1", 7)
+    two = FileState("/r", "b.txt", "doc_b", 3, 5, "bb", "1", 7)
+    with Writer(folder) as writer:
+        writer.remember([two, one])
+        writer.remember([FileState("/r", "a.txt", "doc_a", 4, 6, "cc", "1", 8)])
+        assert [(s.path, s.sha256) for s in writer.files()] == [("a.txt", "cc"), ("b.txt", "bb")]
+        assert writer.files(["/elsewhere"]) == []
+        writer.remember([], [("/r", "a.txt")])
+        assert writer.files(["/r"]) == [two]
+
+
+# ---- one writer, and libraries that are none -----------------------------------------------------
+
+
+def test_a_second_writer_is_told_that_the_library_is_busy(folder: Path) -> None:
+    with Writer(folder), pytest.raises(LibraryBusy), Writer(folder, timeout=0.05):
+        pass
+    with Writer(folder, timeout=0.05) as writer:
+        assert writer.generation == 1
+
+
+def test_a_writer_in_another_process_is_told_too_and_the_lock_dies_with_it(folder: Path) -> None:
+    code = (
+        "import sys, pathlib; from index.writer import Writer\n"
+        "with Writer(pathlib.Path(sys.argv[1])): print('locked', flush=True); sys.stdin.readline()"
+    )
+    command = [sys.executable, "-c", code, str(folder)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(LibraryBusy), Writer(folder, timeout=0.05):
+            pass
+        other.kill()
+        other.wait()
+        with Writer(folder, timeout=5.0) as writer:
+            assert writer.generation == 1
+
+
+def test_an_error_in_the_middle_of_writing_frees_the_lock_and_changes_nothing(folder: Path) -> None:
+    land(folder, {"a": "One."})
+
+    def fail() -> None:
+        with Writer(folder) as writer:
+            stage(writer, "b", "Two.")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with Writer(folder, timeout=0.05):
+        pass
+    library = Library(folder)
+    assert live(library, library.generation().number) == {"a": "One."}
+    library.close()
+
+
+def test_a_folder_without_a_library_is_said_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(LibraryNotFound, match=r"no library there; make one with `citespan"):
+        Library(tmp_path)
+    with pytest.raises(LibraryDamaged), Writer(tmp_path):
+        pass
+    # Looking does not make one.
+    assert not (tmp_path / "library.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a database at all, but text\n" * 100, b"SQLite format 3\0" + b"\xff" * 4096]
+)
+def test_a_file_that_is_no_database_is_a_damaged_library(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "library.sqlite").write_bytes(content)
+    with pytest.raises(LibraryDamaged, match="not a readable library"):
+        Library(tmp_path)
+
+
+def test_a_database_of_another_program_is_a_damaged_library(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "library.sqlite")
+    connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    with pytest.raises(LibraryDamaged):
+        Library(tmp_path)
+
+
+def test_a_library_of_another_format_is_named_as_such(folder: Path) -> None:
+    connection = sqlite3.connect(folder / "library.sqlite")
+    connection.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(LibraryFormat, match=r"library format 99, this version reads format 1"):
+        Library(folder)
+
+
+def test_a_library_made_beside_the_remains_of_a_deleted_one_is_new(folder: Path) -> None:
+    land(folder, {"a": "One."})
+    kept = sqlite3.connect(folder / "library.sqlite")
+    kept.execute("BEGIN IMMEDIATE")
+    kept.execute("DELETE FROM versions")
+    kept.execute("COMMIT")
+    remains = (folder / "library.sqlite-wal").read_bytes()
+    kept.close()
+    (folder / "library.sqlite").unlink()
+    (folder / "library.sqlite-wal").write_bytes(remains)
+    initialise(folder, META)
+    library = Library(folder)
+    assert (library.generation().number, library.documents(0)) == (0, [])
+    library.close()
+
+
+def test_settings_may_hold_any_character(tmp_path: Path) -> None:
+    initialise(tmp_path, {"embedder": 'it\'s "x"; DROP TABLE meta; \U0001f600'})
+    library = Library(tmp_path)
+    assert library.meta["embedder"] == 'it\'s "x"; DROP TABLE meta; \U0001f600'
+    library.close()
+
+
+def test_readers_cannot_write(folder: Path) -> None:
+    connection = schema.connect(folder / "library.sqlite", writable=False)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("DELETE FROM meta")
+    connection.close()
