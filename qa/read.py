@@ -24,8 +24,6 @@ FORMAT = 1
 LONGEST_SPAN = 30
 SPANS_PER_PASSAGE = 3
 _LONGEST_QUESTION = 80
-# Windows read in one run of the model: bounds the memory of a request, whatever is asked of it.
-_BATCH = 8
 
 
 class Reader(Protocol):
@@ -41,9 +39,8 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """One passage beside the query, as the model sees it: `tokens` are spans of the passage's text, in characters."""
+    """A passage beside the query, as the model sees it: `tokens` are spans of the passage's text, in characters."""
 
-    passage: Passage
     ids: list[int]
     types: list[int]
     first: int
@@ -63,6 +60,8 @@ class SpanReader:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        # Waiting threads sleep: spinning ones take the cores from the other questions and from a sync beside them.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             self._session = onnxruntime.InferenceSession(
@@ -79,15 +78,13 @@ class SpanReader:
 
     def read(self, query: str, passages: Sequence[Passage]) -> list[Candidate]:
         question = self._shortened(query)
-        windows = [self._window(question, passage) for passage in passages]
-        # Windows of like length together: a batch costs its longest row times its rows.
-        windows.sort(key=lambda window: len(window.ids))
         found: list[Candidate] = []
-        for at in range(0, len(windows), _BATCH):
-            batch = windows[at : at + _BATCH]
-            starts, ends = self._run(batch)
-            for window, start, end in zip(batch, starts, ends, strict=True):
-                found.extend(candidates(window.passage, window.tokens, start, end, window.first))
+        # One window at a time: the scales of an int8 model come from all it is given at once, so a passage's scores
+        # would depend on what is read beside it. Nothing is padded, and memory stays bounded.
+        for passage in passages:
+            window = self._window(question, passage)
+            start, end = self._run(window)
+            found.extend(candidates(passage, window.tokens, start, end, window.first))
         return best_first(found)
 
     def _shortened(self, query: str) -> str:
@@ -103,19 +100,17 @@ class SpanReader:
         if len(ids) > self._longest:  # one very long sentence: its end is not read
             ids, types = [*ids[: self._longest - 1], ids[-1]], [*types[: self._longest - 1], types[-1]]
             tokens = tokens[: self._longest - 1 - first]
-        return _Window(passage, ids, types, first, tokens)
+        return _Window(ids, types, first, tokens)
 
-    def _run(self, batch: Sequence[_Window]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return start and end logits, each float32 (windows, longest window)."""
-        shape = (len(batch), max(len(window.ids) for window in batch))
-        ids, types, mask = (np.zeros(shape, dtype=np.int64) for _ in range(3))
-        for row, window in enumerate(batch):
-            length = len(window.ids)
-            ids[row, :length], types[row, :length], mask[row, :length] = window.ids, window.types, 1
+    def _run(self, window: _Window) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return start and end logits, each float32 (tokens of the window)."""
+        ids = np.array([window.ids], dtype=np.int64)
+        types = np.array([window.types], dtype=np.int64)
         starts, ends = self._session.run(
-            ["start_logits", "end_logits"], {"input_ids": ids, "token_type_ids": types, "attention_mask": mask}
+            ["start_logits", "end_logits"],
+            {"input_ids": ids, "token_type_ids": types, "attention_mask": np.ones_like(ids)},
         )
-        return starts, ends
+        return starts[0], ends[0]
 
 
 def candidates(

@@ -20,7 +20,7 @@ _ABOUT_THE_PICTURE = re.compile(
 )
 _ABOUT_THE_CREDIT = re.compile(
     r"\b(?:author|byline|copyright|credit|credits|credited|translat\w+|reporter|journalist|news\s+(?:agency|organi[sz]ation)"
-    r"|publish\w*|who\s+(?:wrote|reported|took|edited|compiled))\b",
+    r"|publish\w*|re-?print\w*|reproduc\w*|who\s+(?:wrote|reported|took|edited|compiled))\b",
     re.IGNORECASE,
 )
 

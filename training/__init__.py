@@ -1,0 +1,1 @@
+"""How the reader was made: data to windows, training, export and evaluation. Nothing here ships in the package."""

@@ -1,0 +1,73 @@
+"""A reader for evaluation: token arrays → logits, by ONNX Runtime or by torch."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from training.features import Batch, Floats
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Reader(Protocol):
+    """Anything that gives (start logits, end logits), float32 `[batch, sequence]` each."""
+
+    def logits(self, batch: Batch) -> tuple[Floats, Floats]: ...
+
+
+class OnnxReader:
+    """An exported reader on the CPU."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def logits(self, batch: Batch) -> tuple[Floats, Floats]:
+        feed = {"input_ids": batch.ids, "token_type_ids": batch.types, "attention_mask": batch.mask}
+        start, end = self._session.run(["start_logits", "end_logits"], feed)
+        return np.asarray(start, dtype=np.float32), np.asarray(end, dtype=np.float32)
+
+
+class TorchReader:
+    """A torch question-answering model as it stands; the caller decides its mode and threads."""
+
+    def __init__(self, model: "torch.nn.Module") -> None:
+        self._model = model
+
+    def logits(self, batch: Batch) -> tuple[Floats, Floats]:
+        import torch
+
+        with torch.inference_mode():
+            out = self._model(
+                input_ids=torch.from_numpy(batch.ids),
+                token_type_ids=torch.from_numpy(batch.types),
+                attention_mask=torch.from_numpy(batch.mask),
+            )
+        return out.start_logits.numpy(), out.end_logits.numpy()
+
+
+def load_torch(folder: Path, threads: int) -> TorchReader:
+    """Return a Hugging Face question-answering folder as a reader that computes in float32."""
+    import torch
+    from transformers import AutoModelForQuestionAnswering
+
+    torch.set_num_threads(threads)
+    return TorchReader(AutoModelForQuestionAnswering.from_pretrained(str(folder), dtype=torch.float32).eval())
+
+
+def open_reader(path: Path, threads: int) -> Reader:
+    """Return a reader for an .onnx file or for a model folder.
+
+    :raises ValueError: if the path is neither.
+    """
+    if path.suffix == ".onnx":
+        return OnnxReader(path, threads)
+    if (path / "config.json").is_file():
+        return load_torch(path, threads)
+    raise ValueError(f"{path} is neither an .onnx file nor a model folder with a config.json")
