@@ -26,7 +26,23 @@ app = typer.Typer(
 )
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Paths = Annotated[list[Path], typer.Argument(help="Files and folders.", show_default=False)]
-_Encoding = Annotated[str | None, typer.Option(help="Tried for text that is not UTF-8, for example latin-1.")]
+
+
+def _known_encoding(name: str | None) -> str | None:
+    if name is not None:
+        from index.load.decode import codec
+
+        try:
+            codec(name)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    return name
+
+
+_Encoding = Annotated[
+    str | None,
+    typer.Option(callback=_known_encoding, help="Tried for text that is not UTF-8, for example latin-1."),
+]
 
 
 class _Options:
@@ -110,7 +126,10 @@ def sync(paths: _Paths, encoding: _Encoding = None, as_json: _Json = False) -> N
         from api.wiring import open_embedder
 
         settings = _settings()
-        report = run_sync(settings.library, open_embedder(settings), paths, encoding=encoding, quiet=as_json)
+        try:
+            report = run_sync(settings.library, open_embedder(settings), paths, encoding=encoding, quiet=as_json)
+        except KeyboardInterrupt:
+            _fail("interrupted", "interrupted: the sync landed whole or not at all; run it again", as_json)
     if as_json:
         from dataclasses import asdict
 

@@ -20,6 +20,7 @@ from index.known import KnownFiles
 from index.lexical import LexicalIndex
 from index.library import Library
 from index.load import load
+from index.load.decode import codec
 from index.load.files import read_file
 from index.passages import PassagePolicy, cut
 from index.scan import FoundFile, scan
@@ -97,6 +98,7 @@ def sync(
     Documents that came from there and are gone are removed. A file that cannot be read is reported and stops nothing.
 
     :raises PathNotFound: if a path does not exist; nothing is done then.
+    :raises ValueError: if the policy's encoding is unknown.
     :raises LibraryBusy: if another process is writing.
     :raises LibraryFormat: if the library's vectors were made by another embedder or with other passage settings.
     """
@@ -124,6 +126,8 @@ class _Sync:
 
     def run(self, paths: Sequence[Path], lock_timeout: float) -> SyncReport:
         started = time.perf_counter()
+        if self._policy.encoding is not None:
+            codec(self._policy.encoding)
         self._report("scan")
         found = scan(paths)
         self._total = len(found.files)
@@ -203,11 +207,19 @@ class _Sync:
                 self._skipped += 1
                 self._states.append(state)
             else:
-                self._stage(file, load(data, file.path, encoding=self._policy.encoding), state)
+                self._stage(file, self._load(file, data), state)
             if before is not None and (before.root, before.path) != (state.root, state.path):
                 self._moved.append(before)
         except DocumentError as error:
             self._failed.append(Failure(file.path, error.code, error.reason))
+
+    def _load(self, file: FoundFile, data: bytes) -> LoadedDocument:
+        try:
+            return load(data, file.path, encoding=self._policy.encoding)
+        except DocumentError:
+            raise
+        except Exception as error:  # a parser that trips over one file must not stop the other thousand
+            raise UnreadableDocument(file.path, f"its loader failed with {type(error).__name__}") from error
 
     def _unchanged_by_stat(self, file: FoundFile) -> bool:
         state = self._known.at(file)

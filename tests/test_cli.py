@@ -137,6 +137,12 @@ def test_a_name_that_is_not_text_is_told_like_any_other(citespan: Citespan, sour
         result.stdout.encode()
 
 
+def test_an_unknown_encoding_is_a_usage_error_before_anything_is_read(citespan: Citespan, sources: Path) -> None:
+    result = citespan("sync", sources, "--encoding", "latin-1000")
+    assert result.exit_code == 2
+    assert "latin-1000" in result.output
+
+
 def test_encoding_is_tried_for_text_that_is_not_utf8(citespan: Citespan, sources: Path, tmp_path: Path) -> None:
     (sources / "latin.txt").write_bytes("Das Café öffnet früh am Morgen.\n".encode("latin-1"))
     assert "failed   latin.txt" in citespan("sync", sources, library=tmp_path / "library").stdout
