@@ -1,8 +1,8 @@
 """Scores → which candidate is best, the probability that it is right, and the threshold below which nothing is said.
 
 A reader's score alone says little: it likes any passage that looks right. How near the passage is to the question, how
-much of the question it holds and whether a "when" is met by a date say more. One logistic regression over these weighs
-every candidate; a second one turns the best one's weight, and its lead over the next, into a probability. Weights,
+much of the question it holds and whether a "when" is met by a date say more. One set of weights orders the candidates
+of a question; another turns what is known of the best one, and its lead over the next, into a probability. Both, the
 threshold and the figures they were chosen by are in `model/calibration.json`, made by `training/fit_calibration.py`
 from public data.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -21,7 +22,7 @@ from qa.expect import kind_fits
 from qa.read import MODEL_FOLDER
 from qa.types import Candidate, Retrieved
 
-FORMAT = 2
+FORMAT = 3
 _FILE = "calibration.json"
 # Words that every question has: whether a passage holds them says nothing about whether it answers.
 _QUESTION_WORDS = frozenset(
@@ -31,6 +32,7 @@ _QUESTION_WORDS = frozenset(
 )
 _QUESTION_STEMS = frozenset(analyze(" ".join(_QUESTION_WORDS)))
 LARGEST_LEAD = 5.0
+_NAME = re.compile(r"(?<!^)\b(?:[A-Z][^\W_]*|\d[\d.,]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,15 @@ class Features:
     """The share of the query's content words, stemmed, that stand in the passage or its title."""
     sentence_coverage: float
     """The same for the sentence alone."""
+    name_coverage: float
+    """The share of the query's names and numbers that stand in the passage or its title; 1.0 if it has none."""
     kind_fits: float
     """1.0 if the span holds what the question word asks for (a date, a number, a name), 0.5 if it asks for no kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A candidate with its features and its weight: the log-odds that it answers, by itself."""
+    """A candidate with its features and its weight, which orders the candidates of one question."""
 
     candidate: Candidate
     features: Features
@@ -64,36 +68,40 @@ class Weighed:
 class Calibration:
     """A fitted table for one reader.
 
-    `weights` (in the order of Features) and `bias` give a candidate's weight; `slope`, `lead` and `offset` the
-    probability that the best candidate is right; from `threshold` on the service answers.
+    `weights` (in the order of Features) give a candidate's weight. `sureness` (in the same order), `lead` and `offset`
+    give the log-odds that the heaviest candidate is right; from the probability `threshold` on the service answers.
     """
 
     reader: str
     weights: tuple[float, ...]
-    bias: float
-    slope: float
+    sureness: tuple[float, ...]
     lead: float
     offset: float
     threshold: float
 
     def __post_init__(self) -> None:
-        if len(self.weights) != len(fields(Features)):
-            raise ValueError(f"{len(self.weights)} weights for {len(fields(Features))} features")
+        for given in (self.weights, self.sureness):
+            if len(given) != len(fields(Features)):
+                raise ValueError(f"{len(given)} weights for {len(fields(Features))} features")
 
     def weigh(self, query: str, candidates: Sequence[Candidate], retrieved: Sequence[Retrieved]) -> list[Weighed]:
         """Return the candidates, best first; ties stay in the order given."""
         found = []
         for candidate, known in zip(candidates, features(query, candidates, retrieved), strict=True):
-            weight = self.bias + sum(w * x for w, x in zip(self.weights, astuple(known), strict=True))
-            found.append(Weighed(candidate, known, weight))
+            found.append(Weighed(candidate, known, dot(self.weights, known)))
         return sorted(found, key=lambda one: -one.weight)
 
     def probability(self, weighed: Sequence[Weighed]) -> float:
         """Return the probability in [0, 1] that the first of `weighed` is right; 0.0 if there is none."""
         if not weighed:
             return 0.0
-        z = self.offset + self.slope * weighed[0].weight + self.lead * lead(weighed)
+        z = self.offset + dot(self.sureness, weighed[0].features) + self.lead * lead(weighed)
         return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, z))))
+
+
+def dot(weights: Sequence[float], known: Features) -> float:
+    """Return the features weighted and added up."""
+    return float(sum(w * x for w, x in zip(weights, astuple(known), strict=True)))
 
 
 def lead(weighed: Sequence[Weighed]) -> float:
@@ -109,7 +117,7 @@ def lead(weighed: Sequence[Weighed]) -> float:
 
 def features(query: str, candidates: Sequence[Candidate], retrieved: Sequence[Retrieved]) -> list[Features]:
     """Return the features of each candidate for `query`; each is of a passage in `retrieved`."""
-    words = content_words(query)
+    words, names = content_words(query), name_words(query)
     by_passage = {found.hit.passage.id: found for found in retrieved}
     held: dict[int, set[str]] = {}
     made = []
@@ -125,6 +133,7 @@ def features(query: str, candidates: Sequence[Candidate], retrieved: Sequence[Re
                 rank=1.0 / found.hit.rank,
                 passage_coverage=_share(words, held[passage.id]),
                 sentence_coverage=_share(words, set(analyze(candidate.quote))),
+                name_coverage=_share(names, held[passage.id]) if names else 1.0,
                 kind_fits=kind_fits(query, candidate.text),
             )
         )
@@ -134,6 +143,11 @@ def features(query: str, candidates: Sequence[Candidate], retrieved: Sequence[Re
 def content_words(query: str) -> set[str]:
     """Return the stems of the words of `query` that say what it is about."""
     return {term for term in analyze(query) if term not in _QUESTION_STEMS}
+
+
+def name_words(query: str) -> set[str]:
+    """Return the stems of the capitalised words of `query`, its first word aside, and of its numbers."""
+    return {stem for word in _NAME.findall(query) for stem in analyze(word)} - _QUESTION_STEMS
 
 
 def _share(words: set[str], held: set[str]) -> float:
@@ -152,8 +166,9 @@ def load(reader: str, folder: Path = MODEL_FOLDER) -> Calibration:
             raise ModelError(f"{path} has format {raw['format']}, this version reads {FORMAT}; reinstall citespan")
         if raw["features"] != [field.name for field in fields(Features)]:
             raise ModelError(f"{path} was fitted for other features; run training/fit_calibration.py")
-        numbers = {name: float(raw[name]) for name in ("bias", "slope", "lead", "offset", "threshold")}
-        found = Calibration(str(raw["reader"]), tuple(float(w) for w in raw["weights"]), **numbers)
+        weights, sureness = (tuple(float(w) for w in raw[name]) for name in ("weights", "sureness"))
+        numbers = {name: float(raw[name]) for name in ("lead", "offset", "threshold")}
+        found = Calibration(str(raw["reader"]), weights, sureness, **numbers)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"there is no usable calibration at {path} ({error}); reinstall citespan") from error
     if found.reader != reader:
