@@ -89,7 +89,7 @@ class Calibration:
         found = []
         for candidate, known in zip(candidates, features(query, candidates, retrieved), strict=True):
             found.append(Weighed(candidate, known, dot(self.weights, known)))
-        return sorted(found, key=lambda one: -one.weight)
+        return heaviest_first(found)
 
     def probability(self, weighed: Sequence[Weighed]) -> float:
         """Return the probability in [0, 1] that the first of `weighed` is right; 0.0 if there is none."""
@@ -97,6 +97,11 @@ class Calibration:
             return 0.0
         z = self.offset + dot(self.sureness, weighed[0].features) + self.lead * lead(weighed)
         return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, z))))
+
+
+def heaviest_first(weighed: Sequence[Weighed]) -> list[Weighed]:
+    """Return the candidates by weight; ties stay in the order given."""
+    return sorted(weighed, key=lambda one: -one.weight)
 
 
 def dot(weights: Sequence[float], known: Features) -> float:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from index.embed import Embedder
 from index.errors import QuestionError
 from index.store import PassageStore
+from index.types import Span
 from qa import compose
-from qa.calibrate import Calibration, Weighed
+from qa.calibrate import Calibration, Weighed, heaviest_first
 from qa.compose import ComposePolicy
 from qa.followup import standalone
 from qa.read import Reader, best_first
@@ -98,6 +99,7 @@ class AnswerService:
     def _read(self, query: str, retrieved: Sequence[Retrieved]) -> tuple[list[Weighed], float]:
         """Return the candidates of the passages read, best first, and the probability that the first is right."""
         candidates: list[Candidate] = []
+        known: dict[tuple[int, Span], Weighed] = {}
         weighed: list[Weighed] = []
         confidence = 0.0
         at = 0
@@ -105,13 +107,21 @@ class AnswerService:
             passages = [found.hit.passage for found in retrieved[at : at + helping]]
             if not passages:
                 break
-            candidates = best_first([*candidates, *self._reader.read(query, passages)])
-            weighed = self._calibration.weigh(query, candidates, retrieved)
+            fresh = self._reader.read(query, passages)
+            # A candidate's weight does not depend on the others, so those of earlier helpings keep theirs.
+            known |= {_place(one.candidate): one for one in self._calibration.weigh(query, fresh, retrieved)}
+            candidates = best_first([*candidates, *fresh])
+            weighed = heaviest_first([known[_place(candidate)] for candidate in candidates])
             confidence = self._calibration.probability(weighed)
             if confidence >= self._policy.sure or confidence < self._policy.hopeless:
                 break
             at += helping
         return weighed, confidence
+
+
+def _place(candidate: Candidate) -> tuple[int, Span]:
+    """Return what tells a candidate from all others of its question."""
+    return candidate.passage.id, candidate.span
 
 
 def check(question: Question) -> None:

@@ -3,28 +3,13 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from index.errors import BrokenLink, DocumentChanged, DocumentTooLarge, EmptyDocument, UnreadableDocument
 from index.load.files import MIB, read_file
-
-NOBODY = 65534
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Give up root's right to read everything, for as long as the block runs."""
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
+from tests.nobody import as_nobody
 
 
 def test_reads_the_bytes_of_a_file_in_a_folder_below(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,20 +15,7 @@ from index.scan import FoundFile, scan
 from index.sync import sync
 from index.writer import FileState
 from tests.fakes import HashingEmbedder, write_files
-
-NOBODY = 65534
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Give up root's right to read everything, for as long as the block runs."""
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
+from tests.nobody import as_nobody
 
 
 @pytest.fixture

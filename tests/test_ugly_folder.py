@@ -24,9 +24,9 @@ from index.library import Library
 from index.load import load
 from index.sync import sync
 from tests.fakes import HashingEmbedder, write_files
+from tests.nobody import NOBODY
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-NOBODY = 65534
 MIB = 1024 * 1024
 GOOD = {
     "good one.txt": "The harbour closes at high tide.",
