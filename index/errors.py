@@ -33,6 +33,12 @@ class UnsupportedFormat(DocumentError):
     code = "unsupported-format"
 
 
+class NoDocument(UnsupportedFormat):
+    """Data of a format that documents come in, and no document: settings in JSON, a drawing in XML."""
+
+    code = "no-document"
+
+
 class UnreadableDocument(DocumentError):
     """The file could not be read or decoded."""
 
@@ -118,6 +124,42 @@ class UnknownRevision(LibraryError):
     """No such revision of that document."""
 
     code = "unknown-revision"
+
+
+class UnknownGeneration(LibraryError):
+    """There is no such generation, or retention has dropped it."""
+
+    code = "unknown-generation"
+
+
+class GenerationPurged(LibraryError):
+    """A document of that generation was purged since: it is not what it was any more."""
+
+    code = "purged"
+
+
+class DiskFull(LibraryError):
+    """No space is left for what was to be written."""
+
+    code = "disk-full"
+
+
+class SafetyStop(LibraryError):
+    """More would vanish from the library than anyone is likely to have meant."""
+
+    code = "safety-stop"
+
+
+class Interrupted(LibraryError):
+    """The user stopped a sync; the message says whether it had landed."""
+
+    code = "interrupted"
+
+
+class CheckFailed(LibraryError):
+    """The labelled questions could not be asked of the new generation."""
+
+    code = "check-failed"
 
 
 # ---- models -----------------------------------------------------------------------------------------------------

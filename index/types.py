@@ -7,9 +7,11 @@ text and appear only in citations.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,10 +69,20 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class LoadedDocument:
-    """What a loader made of one file: canonical text and the source's own metadata."""
+    """What a loader made of one file, or of one part of a file: canonical text and the source's own metadata.
+
+    `member` names the part where a file holds several documents: a zip member, a record's id, a feed entry's id.
+    `pages` are the characters of `text` at which each page begins, page 1 first; empty where there are no pages.
+    """
 
     text: str
     metadata: Metadata
+    member: str = ""
+    pages: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(start > end for start, end in pairwise((0, *self.pages, len(self.text)))):
+            raise ValueError(f"pages do not ascend within a text of {len(self.text)} characters: {self.pages[:10]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +99,11 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One source as it stands in a generation. `uri` is its address, else its path in the folder that was synced."""
+    """One source as it stands in a generation. `uri` is its address, else its path in the folder that was synced.
+
+    `pages` are the offsets at which the pages of its text begin, none where its format has no pages. `group` is the
+    same for documents that are copies of one another.
+    """
 
     id: str
     uri: str
@@ -101,6 +117,12 @@ class Document:
     characters: int
     passages: int
     added: int
+    pages: tuple[int, ...] = ()
+    group: str = ""
+
+    def page(self, position: int) -> int | None:
+        """Return the number, from 1, of the page that the character at `position` stands on; None without pages."""
+        return max(1, bisect_right(self.pages, position)) if self.pages else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +202,25 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """The numbered state of the library after one committed sync; 0 is the empty library before the first."""
+    """The numbered state of the library after one committed change; 0 is the empty library before the first.
+
+    One that is not `active` was kept aside: it can be asked by its number, and rolled back to, but nothing answers from
+    it by itself. `purged` counts the documents of it that were purged since: it is not what it was any more.
+    """
 
     number: int
     created_at: str
     documents: int
     passages: int
     summary: Mapping[str, int]
+    active: bool = True
+    purged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What one generation has that another has not, each in the order of ids; `changed` as they are in the second."""
+
+    added: tuple[Document, ...]
+    removed: tuple[Document, ...]
+    changed: tuple[Document, ...]

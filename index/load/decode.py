@@ -1,4 +1,9 @@
-"""Bytes → text, or a clear word why not. Nothing is guessed: a wrong letter would be quoted as if it were right."""
+"""Bytes → text, or a clear word why not.
+
+A wrong letter would be quoted as if it were right. So what the bytes are marked or declared as comes first, then UTF-8,
+which other text hardly ever is by chance, then what the user says; only then is the encoding guessed, and only where a
+single usual one makes sense of the bytes (`detect.py`). Everything else is an error that asks the user.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import codecs
 import re
 
 from index.errors import UnsupportedFormat, WrongEncoding
+from index.load.detect import clear_encoding
 
 # The four bytes of UTF-32 begin with the two of UTF-16: the order counts.
 _BOMS = (
@@ -66,7 +72,7 @@ def codec(name: str) -> str:
 
 
 def decode_text(data: bytes, name: str, encoding: str | None = None) -> str:
-    """Return the text of `data`: as its BOM says, else as UTF-8, else in `encoding`.
+    """Return the text of `data`: as its BOM says, else as UTF-8, else in `encoding`, else in a clear guess.
 
     :raises UnsupportedFormat: binary data.
     :raises WrongEncoding: not text in any encoding that applies.
@@ -79,6 +85,23 @@ def decode_html(data: bytes, name: str, encoding: str | None = None) -> str:
     """Return the text of `data`: as its BOM says, else as the page declares, else as `decode_text`; errors likewise."""
     declared = _declared(data)
     return _decode(data, name, () if declared is None else (declared,), encoding)
+
+
+def decode_declared(data: bytes, name: str, label: str | None, encoding: str | None = None) -> str:
+    """Return the text of `data`: as its BOM says, else in the encoding `label`, else as `decode_text`; errors likewise.
+
+    A label that is unknown, or that the bytes do not fit, counts for nothing: mail programs write what they like.
+    """
+    try:
+        named = None if label is None else codec(label)
+    except ValueError:
+        named = None
+    # ASCII is said of everything, and UTF-7 is a known way to smuggle markup.
+    if named is None or named in {"ascii", "utf-7"}:
+        return _decode(data, name, (), encoding)
+    if named.startswith(("utf-16", "utf-32")):
+        return _decode(data, name, (), named)
+    return _decode(data, name, (_WEB_CODECS.get(named, named),), encoding)
 
 
 def _decode(data: bytes, name: str, declared: tuple[str, ...], encoding: str | None) -> str:
@@ -101,6 +124,12 @@ def _decode(data: bytes, name: str, declared: tuple[str, ...], encoding: str | N
         except UnicodeDecodeError as error:
             if first is None:
                 first = error
+    guessed = None if wide else clear_encoding(data)
+    if guessed is not None:
+        try:
+            return data.decode(guessed)
+        except UnicodeDecodeError:
+            pass  # a sample fitted, all of it does not
     tried = ", nor ".join(dict.fromkeys(codecs_in_order))
     assert first is not None
     raise WrongEncoding(name, f"not {tried}: {_where(first)}; convert it to UTF-8 or pass --encoding NAME") from first

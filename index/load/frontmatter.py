@@ -52,16 +52,37 @@ def split_front_matter(text: str, name: str) -> tuple[FrontMatter, str]:
             return FrontMatter(), text
         raise UnreadableDocument(name, f"front matter of {len(found[1]) // 1024} KiB, over the limit of 64 KiB")
     try:
-        data = _Loader(found[1]).get_single_data()
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        data = parse_yaml(found[1], first_line=2)
+    except ValueError as error:
         if not meant:
             return FrontMatter(), text
-        reason = f"front matter is not sound YAML ({_reason(error)}); mend or remove it"
-        raise UnreadableDocument(name, reason) from error
+        raise UnreadableDocument(name, f"front matter is not sound YAML ({error}); mend or remove it") from error
     rest = text[found.end() :]
     if isinstance(data, Mapping):
-        return FrontMatter({str(key).strip().lower(): _strings(value) for key, value in data.items()}), rest
+        return front_matter(data), rest
     return FrontMatter(), rest if data is None else text
+
+
+def front_matter(data: Mapping[object, object]) -> FrontMatter:
+    """Return the strings in a mapping that `parse_yaml` gave, by lower-case key."""
+    return FrontMatter({str(key).strip().lower(): _strings(value) for key, value in data.items()})
+
+
+def parse_yaml(source: str, first_line: int = 1) -> object:
+    """Return mappings, sequences and strings, None for nothing; scalars stay as they were written.
+
+    :raises ValueError: not sound YAML, or aliases; the message is a reason, lines counted from `first_line`.
+    """
+    try:
+        data: object = _Loader(source).get_single_data()
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f"line {error.problem_mark.line + first_line}: "
+        raise ValueError(f"{line}{error.problem}") from error
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(str(error).partition("\n")[0]) from error
+    return data
 
 
 class _Loader(yaml.BaseLoader):
@@ -82,10 +103,3 @@ def _strings(value: object) -> tuple[str, ...]:
     if isinstance(value, Sequence):
         return tuple(text for item in value if not isinstance(item, list) for text in _strings(item))
     return ()
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        # + 2: lines count from 1, and the header begins under the first `---`.
-        return f"line {error.problem_mark.line + 2}: {error.problem}"
-    return "nested too deep" if isinstance(error, RecursionError) else str(error).partition("\n")[0]

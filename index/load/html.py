@@ -80,7 +80,7 @@ def _is_made_of(text: str, shown: str) -> bool:
 
 
 def _squeezed(line: str) -> str:
-    return "".join(line.split())
+    return " ".join(line.split())
 
 
 def _rendered(body: html.HtmlElement) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from index.load.normalise import normalise
@@ -17,10 +18,15 @@ _TAG = 100
 _TAGS = 50
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}")
 _ADDRESS = re.compile(r"""https?://[^\s<>"'\\]+""", re.IGNORECASE)
-_DATE_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ] ?([0-9:.,]+) ?(Z|z|[+-][0-9:]+)?")
+_DATE_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ] ?([0-9:.,]+) ?(Z|z|UTC|GMT|[+-][0-9:]+)?")
+_ZONES = {"z": "Z", "UTC": "Z", "GMT": "Z"}
 _YEAR_FIRST = re.compile(r"([0-9]{4})(?:[-/.]|[年년] ?)([0-9]{1,2})(?:[-/.]|[月월] ?)([0-9]{1,2})[日일]?")
 _DAY_MONTH = re.compile(r"(?:[A-Z][a-z]+,? )?([0-9]{1,2})(?:st|nd|rd|th)? (?:of )?([A-Za-z]+)\.?,? ([0-9]{4})")
 _MONTH_DAY = re.compile(r"(?:[A-Z][a-z]+,? )?([A-Za-z]+)\.? ([0-9]{1,2})(?:st|nd|rd|th)?,? ([0-9]{4})")
+_MAIL = re.compile(
+    r"(?:[A-Z][a-z]{2,8}, ?)?[0-9]{1,2}[ -][A-Z][a-z]{2,8}[ -](?:[0-9]{4}|[0-9]{2}) "
+    r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})? (?:[+-][0-9]{4}|[A-Z]{1,4})(?: \([^()]*\))?"
+)
 _MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
@@ -88,7 +94,8 @@ def language_tag(text: str | None) -> str | None:
 def iso_date(text: str | None) -> str | None:
     """Return an ISO 8601 date or date-time; None where the day is missing, impossible, or open to two readings.
 
-    Read are ISO 8601, the year first (2026/1/10, 2026年1月10日), and English months (10 January 2026, Jan. 10, 2026).
+    Read are ISO 8601, the year first (2026/1/10, 2026年1月10日), English months (10 January 2026, Jan. 10, 2026), and
+    the form of mail and feeds (Sat, 10 Jan 2026 08:00:00 GMT).
     "01/02/2026" is January in one country and February in another: None.
     """
     line = one_line(text, _NAME)
@@ -97,7 +104,9 @@ def iso_date(text: str | None) -> str | None:
     try:
         if moment := _DATE_TIME.fullmatch(line):
             day, clock, zone = moment.groups(default="")
-            return datetime.fromisoformat(f"{day}T{clock}{zone.upper()}").isoformat()
+            return datetime.fromisoformat(f"{day}T{clock}{_ZONES.get(zone, zone)}").isoformat()
+        if _MAIL.fullmatch(line):
+            return parsedate_to_datetime(line).isoformat()
         if found := _YEAR_FIRST.fullmatch(line):
             return date(int(found[1]), int(found[2]), int(found[3])).isoformat()
         if found := _DAY_MONTH.fullmatch(line):
