@@ -17,6 +17,7 @@ from index.types import Kind, Span
 
 # How many problems are named; a library with more has one cause, not many.
 _NAMED = 50
+_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def check_library(folder: Path) -> Checked:
             ),
             *_wrong_revisions(connection),
             *_wrong_passages(library, connection, generation.number),
-            *_wrong_words(library, generation.number),
+            *_wrong_generations(library),
+            *_wrong_words(library),
         ]
         (revisions,) = connection.execute("SELECT count(*) FROM revisions").fetchone()
         return Checked(
@@ -75,7 +77,8 @@ def _wrong_passages(library: Library, connection: sqlite3.Connection, generation
     rows = connection.execute(
         "SELECT p.id, p.start, p.end, p.byte_start, p.byte_end, p.sentences, r.number, r.characters, length(x.vector) "
         "FROM passages p JOIN versions v ON v.id = p.version_id JOIN revisions r ON r.number = v.revision "
-        "LEFT JOIN vectors x ON x.key = p.vector_key WHERE v.added <= ? ORDER BY r.number, p.start",
+        "LEFT JOIN vectors x ON x.key = p.vector_key WHERE EXISTS "
+        "(SELECT 1 FROM lives l WHERE l.version = v.id AND l.added <= ?) ORDER BY r.number, p.start",
         (generation,),
     )
     bytes_per_vector = 2 * int(library.meta["dimensions"])
@@ -106,15 +109,28 @@ def _sentences_fit(stored: str, text: str, span: Span) -> bool:
     return all(span.covers(s) and s.start < s.end and "\n" not in s.of(text) for s, _ in sentences)
 
 
-def _wrong_words(library: Library, generation: int) -> Iterator[str]:
-    if generation == 0:
+def _wrong_generations(library: Library) -> Iterator[str]:
+    """Yield the generations whose counts are not those of the documents live in them."""
+    for generation in library.generations(limit=_LOOKED_AT):
+        if generation.purged:
+            continue
+        documents, passages = library.counts(generation.number)
+        if (documents, passages) != (generation.documents, generation.passages):
+            yield (
+                f"generation {generation.number}: {documents} documents and {passages} passages are live in it, "
+                f"it was written with {generation.documents} and {generation.passages}; restore a backup"
+            )
+
+
+def _wrong_words(library: Library) -> Iterator[str]:
+    if library.generation().number == 0:
         return  # nothing to find yet, and a first sync that was cut short may have left no word index
-    words = LexicalIndex(library.folder)
-    if not words.serves(generation):
+    words = LexicalIndex(library.folder, library.meta["history"])
+    if not words.serves(library.newest_kept()):
         yield "the word index is missing or behind; it is rebuilt when the library is next opened for questions"
         return
     held = words.searcher().ids()
     if len(held) != len(set(held)):
         yield "the word index holds a passage twice; delete the folder `words`, it is rebuilt"
-    if missing := set(library.live_ids(generation)) - set(held):
+    if missing := set(library.kept_ids()) - set(held):
         yield f"the word index lacks {len(missing)} passages; delete the folder `words`, it is rebuilt"

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from index.drafts import FileState
 from index.scan import FoundFile
-from index.writer import FileState
 
 
 class KnownFiles:
@@ -34,7 +34,7 @@ class KnownFiles:
     def name(self, file: FoundFile) -> FoundFile:
         """Return `file` below the root it is known by: it stays the same file if a folder inside that root is given."""
         state = self.at(file)
-        return file if state is None else FoundFile(Path(state.root), state.path)
+        return file if state is None else FoundFile(Path(state.root), state.path, file.sidecar)
 
     def take(self, file: FoundFile, sha256: str) -> FileState | None:
         """Return what was known of this file, also if it or a folder above it was moved or renamed. Once for each.

@@ -1,9 +1,9 @@
-"""The word index: tantivy BM25 with stemming over the live passages. The only file that knows tantivy.
+"""The word index: tantivy BM25 with stemming over the passages. The only file that knows tantivy.
 
-It is a folder beside the library file, derived from it. A sync adds the new passages before its commit and takes the
-old ones out after it, so at every moment the index holds at least what the current generation needs; the store drops
-the hits that are not live. `state.json` names the generation up to which nothing is missing, and the one up to which
-everything old has been taken out.
+It is a folder beside the library file, derived from it. It holds the passages of every generation that is kept: a sync
+adds the new ones before its commit, and only retention and purge take some out, so a rollback changes nothing here. The
+store drops the hits that are not live. `state.json` names the library's history and the passage up to which nothing is
+missing.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import tantivy
 
-from index.types import Passage
-
-FORMAT = 1
+FORMAT = 2
 _FOLDER = "words"
 _STATE = "state.json"
 _WRITING = "writing"
@@ -27,7 +26,11 @@ _ANALYZER = "citespan_en"
 # A title counts, but less than the text: it is the same for every passage of its document.
 _TITLE_WEIGHT = 0.5
 _HEAP_BYTES = 64_000_000
+_SWEEP_SECONDS = 5.0
 _log = logging.getLogger(__name__)
+
+Entry = tuple[int, str, str]
+"""A passage as it is indexed: id, title of its document, text."""
 
 
 class LexicalSearcher:
@@ -55,25 +58,25 @@ class LexicalSearcher:
 class LexicalIndex:
     """The word index of one library folder, for readers in any thread and for one writer.
 
-    `complete_to` is the generation up to which it holds every live passage, -1 if it has to be rebuilt; `clean_to` the
-    one up to which passages that are not live any more have been taken out.
+    `history` is the library's: an index made from another one, which a backup has replaced since, is not taken.
+    `complete_to` is the greatest id of a passage that it holds with all that were kept before, -1 if it has to be
+    rebuilt.
     """
 
-    def __init__(self, library_folder: Path) -> None:
+    def __init__(self, library_folder: Path, history: str) -> None:
         self._folder = library_folder / _FOLDER
-        self.complete_to = self.clean_to = -1
+        self._draft, self._old = (library_folder / f"{_FOLDER}.{end}" for end in ("new", "old"))
+        self._history = history
+        self.complete_to = -1
         self.reload()
 
-    def serves(self, present: int) -> bool:
-        """Return whether nothing of `present`, the newest generation, is missing.
-
-        An index that was cleaned for a later one is of another history: the library was restored from a backup.
-        """
-        return self.complete_to >= present >= self.clean_to
+    def serves(self, newest: int) -> bool:
+        """Return whether no kept passage up to the id `newest` is missing."""
+        return self.complete_to >= newest
 
     def reload(self) -> None:
         """Take up what another process wrote."""
-        self.complete_to, self.clean_to = _state(self._folder)
+        self.complete_to = _state(self._folder, self._history)
         if self.complete_to >= 0:
             try:
                 self._index = _open(self._folder)
@@ -98,41 +101,50 @@ class LexicalIndex:
         """
         return (self._folder / _WRITING).exists()
 
-    def add(self, passages: Iterable[Passage], *, complete_to: int) -> None:
-        """Add passages and note that nothing is missing up to generation `complete_to`. Repeating it is harmless."""
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Add passages that are newer than all it holds. Repeating it is harmless."""
+        newest = self.complete_to
         with self._writing() as writer:
-            for passage in passages:
-                self._delete(writer, passage.id)
-                writer.add_document(_document(passage))
-        _write_state(self._folder, complete_to, self.clean_to)
+            for number, title, text in entries:
+                self._delete(writer, number)
+                writer.add_document(_document(number, title, text))
+                newest = max(newest, number)
+        _write_state(self._folder, self._history, newest)
         self.reload()
 
-    def remove(self, ids: Sequence[int], *, clean_to: int) -> None:
-        """Take passages out and note that none is left that ended by generation `clean_to`."""
+    def remove(self, ids: Sequence[int]) -> None:
+        """Take passages out."""
         with self._writing() as writer:
             for number in ids:
                 self._delete(writer, number)
-        _write_state(self._folder, self.complete_to, clean_to)
         self.reload()
 
-    def rebuild(self, passages: Iterable[Passage], *, complete_to: int) -> None:
-        """Build the index anew beside the old one and put it in its place."""
-        draft = self._folder.with_name(f"{_FOLDER}.new")
-        shutil.rmtree(draft, ignore_errors=True)
+    def rebuild(self, entries: Iterable[Entry]) -> None:
+        """Build the index anew from all kept passages, beside the old one, and put it in its place."""
+        self.sweep()
+        draft, old = self._draft, self._old
         draft.mkdir(parents=True)
         index = tantivy.Index(_schema(), path=str(draft))
         _register(index)
+        newest = 0
         with _committing(index) as writer:
-            for passage in passages:
-                writer.add_document(_document(passage))
-        _write_state(draft, complete_to, complete_to)
-        old = self._folder.with_name(f"{_FOLDER}.old")
-        shutil.rmtree(old, ignore_errors=True)
+            for number, title, text in entries:
+                writer.add_document(_document(number, title, text))
+                newest = max(newest, number)
+        _write_state(draft, self._history, newest)
         if self._folder.exists():
             self._folder.rename(old)
         draft.rename(self._folder)
-        shutil.rmtree(old, ignore_errors=True)
+        self.sweep()
         self.reload()
+
+    def sweep(self) -> None:
+        """Delete what an interrupted rebuild left beside the index."""
+        for folder in (self._draft, self._old):
+            deadline = time.monotonic() + _SWEEP_SECONDS
+            # Tantivy in a process that still has it open looks for news now and then, and makes a lock file for that.
+            while folder.exists() and time.monotonic() < deadline:
+                shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def _writing(self) -> Iterator[tantivy.IndexWriter]:
@@ -192,9 +204,9 @@ def _open(folder: Path) -> tantivy.Index:
     return index
 
 
-def _document(passage: Passage) -> tantivy.Document:
-    document = tantivy.Document(title=passage.document.title, text=passage.text)
-    document.add_unsigned("id", passage.id)  # as a keyword it would become a signed number
+def _document(number: int, title: str, text: str) -> tantivy.Document:
+    document = tantivy.Document(title=title, text=text)
+    document.add_unsigned("id", number)  # as a keyword it would become a signed number
     return document
 
 
@@ -208,16 +220,17 @@ def _query(schema: tantivy.Schema, terms: Sequence[str]) -> tantivy.Query | None
     return tantivy.Query.boolean_query(should) if should else None
 
 
-def _state(folder: Path) -> tuple[int, int]:
-    """Return (complete to, clean to), (-1, -1) if there is no index of this format."""
+def _state(folder: Path, history: str) -> int:
+    """Return up to which passage nothing is missing, -1 if there is no index of this format and history."""
     try:
         state = json.loads((folder / _STATE).read_text())
-        return (int(state["complete_to"]), int(state["clean_to"])) if state["format"] == FORMAT else (-1, -1)
+        fits = (state["format"], state["history"]) == (FORMAT, history)
+        return int(state["complete_to"]) if fits else -1
     except (OSError, ValueError, KeyError, TypeError):
-        return (-1, -1)
+        return -1
 
 
-def _write_state(folder: Path, complete_to: int, clean_to: int) -> None:
+def _write_state(folder: Path, history: str, complete_to: int) -> None:
     draft = folder / f"{_STATE}.new"
-    draft.write_text(json.dumps({"format": FORMAT, "complete_to": complete_to, "clean_to": clean_to}))
+    draft.write_text(json.dumps({"format": FORMAT, "history": history, "complete_to": complete_to}))
     draft.rename(folder / _STATE)

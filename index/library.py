@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import schema
-from index.errors import LibraryDamaged, LibraryNotFound, UnknownDocument, UnknownRevision
-from index.types import Document, Generation, Kind, Passage, Revision, Sentence, Span
+from index.errors import (
+    GenerationPurged,
+    LibraryDamaged,
+    LibraryNotFound,
+    UnknownDocument,
+    UnknownGeneration,
+    UnknownRevision,
+)
+from index.types import Diff, Document, Generation, Kind, Passage, Revision, Sentence, Span
 
 _DOCUMENT = """v.document_id, v.uri, r.id, v.title, v.author, v.publisher, v.published_at, v.language, v.tags,
-               r.characters, v.passages, v.added"""
-_LIVE = "v.added <= :g AND v.removed > :g"
+               r.characters, v.passages, l.added, v.pages, v.copy_group"""
+_DOCUMENTS = "lives l JOIN versions v ON v.id = l.version JOIN revisions r ON r.number = v.revision"
+_LIVE = "l.added <= :g AND l.removed > :g"
+_GENERATION = "number, created_at, documents, passages, summary, active, purged"
 # How many ids one statement names: well under SQLite's limit on parameters.
 _BATCH = 500
 
@@ -44,7 +53,6 @@ class Library:
         self._connections: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
         try:
-            self.meta: Mapping[str, str] = dict(self._connection().execute("SELECT key, value FROM meta"))
             schema.check_format(self.path, dict(self.meta))
         except sqlite3.DatabaseError as error:
             self.close()
@@ -52,6 +60,11 @@ class Library:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def meta(self) -> Mapping[str, str]:
+        """The settings the library is kept with, as they are now: another process may have changed the embedder."""
+        return dict(self._connection().execute("SELECT key, value FROM meta"))
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -73,25 +86,102 @@ class Library:
     # ---- generations --------------------------------------------------------------------------------------------
 
     def generation(self) -> Generation:
-        """Return the newest generation; number 0, dated "", if nothing was ever synced."""
-        return next(iter(self.generations(limit=1)), Generation(0, "", 0, 0, {}))
+        """Return the newest active generation; number 0, dated "", if nothing was ever synced."""
+        found = self._generations("WHERE active ORDER BY number DESC LIMIT 1")
+        return found[0] if found else Generation(0, "", 0, 0, {})
 
     def generations(self, limit: int = 100) -> list[Generation]:
-        """Return the newest generations, newest first."""
-        rows = self._connection().execute(
-            "SELECT number, created_at, documents, passages, summary FROM generations ORDER BY number DESC LIMIT ?",
-            (limit,),
-        )
+        """Return the newest generations, newest first, with those kept aside."""
+        return self._generations("ORDER BY number DESC LIMIT :limit", limit=limit)
+
+    def generation_numbered(self, number: int) -> Generation:
+        """Return a generation that questions can be put to as it was.
+
+        :raises UnknownGeneration: if there is none of that number.
+        :raises GenerationPurged: if a document of it was purged since.
+        """
+        found = self._generations("WHERE number = :n", n=number)
+        if not found:
+            raise UnknownGeneration(
+                f"no generation {number} in this library, or retention has dropped it; see `citespan generations`"
+            )
+        if found[0].purged:
+            raise GenerationPurged(
+                f"generation {number} is not what it was: {found[0].purged} of its documents were purged"
+            )
+        return found[0]
+
+    def generation_at(self, moment: str) -> Generation:
+        """Return the generation that was active at a moment, an ISO 8601 date-time in UTC.
+
+        :raises UnknownGeneration: if the library is younger, or retention has dropped it.
+        :raises GenerationPurged: if a document of it was purged since.
+        """
+        found = self._generations("WHERE active AND created_at <= :at ORDER BY number DESC LIMIT 1", at=moment)
+        if not found:
+            raise UnknownGeneration(
+                f"no generation as old as {moment} in this library; `citespan generations` lists them"
+            )
+        return self.generation_numbered(found[0].number)
+
+    def _generations(self, rest: str, **parameters: int | str) -> list[Generation]:
+        rows = self._connection().execute(f"SELECT {_GENERATION} FROM generations {rest}", parameters)
         return [
-            Generation(n, at, documents, passages, json.loads(summary)) for n, at, documents, passages, summary in rows
+            Generation(n, at, documents, passages, json.loads(summary), bool(active), purged)
+            for n, at, documents, passages, summary, active, purged in rows
         ]
+
+    def counts(self, generation: int) -> tuple[int, int]:
+        """Return how many documents and passages are live in a generation."""
+        row = (
+            self._connection()
+            .execute(
+                "SELECT count(*), coalesce(sum(v.passages), 0) FROM lives l JOIN versions v ON v.id = l.version "
+                f"WHERE {_LIVE}",
+                {"g": generation},
+            )
+            .fetchone()
+        )
+        return int(row[0]), int(row[1])
+
+    def diff(self, before: int, after: int) -> Diff:
+        """Return what became of the documents from one generation to another, whichever is the newer.
+
+        :raises UnknownGeneration: if there is no such generation.
+        """
+        for number in (before, after):
+            if number != 0 and not self._generations("WHERE number = :n", n=number):
+                self.generation_numbered(number)
+        old = {document.id: document for document in self._only_in(before, after)}
+        new = {document.id: document for document in self._only_in(after, before)}
+        return Diff(
+            added=tuple(new[i] for i in sorted(new.keys() - old.keys())),
+            removed=tuple(old[i] for i in sorted(old.keys() - new.keys())),
+            changed=tuple(new[i] for i in sorted(new.keys() & old.keys())),
+        )
+
+    def _only_in(self, generation: int, other: int) -> list[Document]:
+        """Return the versions live in a generation and not in the other, as documents."""
+        rows = self._connection().execute(
+            f"SELECT {_DOCUMENT} FROM {_DOCUMENTS} WHERE {_LIVE} AND (l.added > :o OR l.removed <= :o) AND NOT EXISTS "
+            "(SELECT 1 FROM lives m WHERE m.version = l.version AND m.added <= :o AND m.removed > :o)",
+            {"g": generation, "o": other},
+        )
+        return [_document(row) for row in rows]
+
+    def purged_since(self, generation: int) -> frozenset[str]:
+        """Return the ids of the documents purged by a generation later than `generation`."""
+        rows = self._connection().execute(
+            "SELECT DISTINCT document_id FROM purged_revisions WHERE generation > ?", (generation,)
+        )
+        return frozenset(row[0] for row in rows)
 
     # ---- documents ----------------------------------------------------------------------------------------------
 
     def documents(self, generation: int, *, after: str = "", limit: int = 100) -> list[Document]:
         """Return live documents in the order of their ids, from the first id greater than `after`."""
         rows = self._connection().execute(
-            f"SELECT {_DOCUMENT} FROM versions v JOIN revisions r ON r.number = v.revision "
+            f"SELECT {_DOCUMENT} FROM {_DOCUMENTS} "
             f"WHERE {_LIVE} AND v.document_id > :after ORDER BY v.document_id LIMIT :limit",
             {"g": generation, "after": after, "limit": limit},
         )
@@ -105,8 +195,8 @@ class Library:
         row = (
             self._connection()
             .execute(
-                f"SELECT {_DOCUMENT} FROM versions v JOIN revisions r ON r.number = v.revision "
-                f"WHERE {_LIVE} AND v.document_id = :id",
+                f"SELECT {_DOCUMENT} FROM versions v CROSS JOIN lives l ON l.version = v.id "
+                f"JOIN revisions r ON r.number = v.revision WHERE {_LIVE} AND v.document_id = :id",
                 {"g": generation, "id": document_id},
             )
             .fetchone()
@@ -117,16 +207,25 @@ class Library:
             )
         return _document(row)
 
+    def copies(self, generation: int, group: str) -> list[Document]:
+        """Return the live documents of a group of copies, in the order of their ids."""
+        rows = self._connection().execute(
+            f"SELECT {_DOCUMENT} FROM {_DOCUMENTS} WHERE {_LIVE} AND v.copy_group = :group ORDER BY v.document_id",
+            {"g": generation, "group": group},
+        )
+        return [_document(row) for row in rows]
+
     def revision(self, revision_id: str, *, document_id: str, generation: int) -> Revision:
         """Return a revision that the document has, or had in an earlier generation.
 
-        :raises UnknownRevision: if it never had that revision by `generation`.
+        :raises UnknownRevision: if it never had that revision by `generation`, or it was purged or dropped.
         """
         row = (
             self._connection()
             .execute(
                 "SELECT r.text FROM revisions r WHERE r.id = :r AND EXISTS (SELECT 1 FROM versions v "
-                "WHERE v.revision = r.number AND v.document_id = :d AND v.added <= :g)",
+                "JOIN lives l ON l.version = v.id "
+                "WHERE v.revision = r.number AND v.document_id = :d AND l.added <= :g)",
                 {"r": revision_id, "d": document_id, "g": generation},
             )
             .fetchone()
@@ -134,6 +233,13 @@ class Library:
         if row is None:
             raise UnknownRevision(f"document {document_id!r} has no revision {revision_id!r} in this library")
         return Revision(revision_id, row[0].decode())
+
+    def was_purged(self, document_id: str, revision_id: str) -> bool:
+        """Return whether that revision of the document was purged."""
+        found = self._connection().execute(
+            "SELECT 1 FROM purged_revisions WHERE document_id = ? AND revision = ?", (document_id, revision_id)
+        )
+        return found.fetchone() is not None
 
     # ---- passages -----------------------------------------------------------------------------------------------
 
@@ -143,7 +249,8 @@ class Library:
         for batch in _batches(ids):
             rows = self._connection().execute(
                 f"SELECT p.id, p.start, p.end, p.byte_start, p.byte_end, p.sentences, v.revision, {_DOCUMENT} "
-                f"FROM passages p JOIN versions v ON v.id = p.version_id JOIN revisions r ON r.number = v.revision "
+                "FROM passages p CROSS JOIN lives l ON l.version = p.version_id JOIN versions v ON v.id = l.version "
+                f"JOIN revisions r ON r.number = v.revision "
                 f"WHERE {_LIVE} AND p.id IN ({','.join(str(int(i)) for i in batch)})",
                 {"g": generation},
             )
@@ -163,16 +270,40 @@ class Library:
         """Return the ids of all live passages, ascending."""
         return self._ids(_LIVE, {"g": generation})
 
-    def changes(self, since: int, until: int) -> tuple[list[int], list[int]]:
-        """Return the passages live in `until` but not in `since`, and those live in `since` but not in `until`."""
-        parameters = {"a": since, "g": until}
-        added = self._ids("v.added > :a AND v.added <= :g AND v.removed > :g", parameters)
-        removed = self._ids("v.added <= :a AND v.removed > :a AND v.removed <= :g", parameters)
-        return added, removed
+    def coming_ids(self, generation: int, ending: Collection[str]) -> list[int]:
+        """Return the passages of a generation that is staged and not committed, ascending.
+
+        `ending` are the documents whose present version it ends.
+        """
+        rows = self._connection().execute(
+            "SELECT p.id, v.document_id, l.added FROM lives l JOIN versions v ON v.id = l.version "
+            f"JOIN passages p ON p.version_id = v.id WHERE l.removed = {schema.FOREVER} ORDER BY p.id"
+        )
+        return [number for number, document, added in rows if added == generation or document not in ending]
+
+    def kept_ids(self) -> list[int]:
+        """Return the ids of the passages of every generation that is kept, ascending."""
+        rows = self._connection().execute(
+            "SELECT p.id FROM passages p WHERE EXISTS (SELECT 1 FROM lives l WHERE l.version = p.version_id "
+            "AND l.added <= (SELECT coalesce(max(number), 0) FROM generations)) ORDER BY p.id"
+        )
+        return [row[0] for row in rows]
+
+    def newest_kept(self) -> int:
+        """Return the greatest id of a passage of any generation that is kept, 0 if there is none."""
+        row = (
+            self._connection()
+            .execute(
+                "SELECT p.id FROM passages p WHERE EXISTS (SELECT 1 FROM lives l WHERE l.version = p.version_id "
+                "AND l.added <= (SELECT coalesce(max(number), 0) FROM generations)) ORDER BY p.id DESC LIMIT 1"
+            )
+            .fetchone()
+        )
+        return 0 if row is None else int(row[0])
 
     def _ids(self, condition: str, parameters: Mapping[str, int]) -> list[int]:
         rows = self._connection().execute(
-            f"SELECT p.id FROM versions v JOIN passages p ON p.version_id = v.id WHERE {condition} ORDER BY p.id",
+            f"SELECT p.id FROM lives l JOIN passages p ON p.version_id = l.version WHERE {condition} ORDER BY p.id",
             parameters,
         )
         return [row[0] for row in rows]
@@ -194,12 +325,23 @@ class Library:
             stacked = np.frombuffer(b"".join(rows[i] for i in batch), dtype=np.float16).reshape(len(batch), -1)
             yield list(batch), stacked.astype(np.float32)
 
+    def words(self, ids: Iterable[int]) -> Iterator[tuple[int, str, str]]:
+        """Yield (id, title, text) of passages, live or not, as the word index takes them."""
+        for batch in _batches(list(ids)):
+            rows = self._connection().execute(
+                "SELECT p.id, v.title, v.revision, p.byte_start, p.byte_end FROM passages p "
+                f"JOIN versions v ON v.id = p.version_id WHERE p.id IN ({','.join(str(int(i)) for i in batch)})"
+            )
+            for number, title, revision, start, end in rows.fetchall():
+                yield number, title, self._slice(revision, start, end)
+
 
 def _document(row: Sequence[Any]) -> Document:
-    identity, uri, revision, title, author, publisher, published_at, language, tags, characters, passages, added = row
+    (identity, uri, revision, title, author, publisher, published_at, language, tags, characters, passages, added,
+     pages, group) = row  # fmt: skip
     return Document(
         identity, uri, revision, title, author, publisher, published_at, language, tuple(json.loads(tags)),
-        characters, passages, added,
+        characters, passages, added, tuple(json.loads(pages)), group,
     )  # fmt: skip
 
 

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from index.errors import PathNotFound, UnreadableDocument
 from index.load import supported
+from index.load.sidecar import is_sidecar
+
+_SIDECAR = re.compile(r"\.meta\.ya?ml$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file below a folder that was given: `path` is relative to `root`, in POSIX form."""
+    """A file below a folder that was given: `path` is relative to `root`, in POSIX form.
+
+    `sidecar` is the name of the file beside it that says what it is.
+    """
 
     root: Path
     path: str
+    sidecar: str | None = None
 
     @property
     def absolute(self) -> Path:
         return self.root / self.path
+
+    @property
+    def beside(self) -> Path:
+        """Where the sidecar is."""
+        assert self.sidecar is not None
+        return self.absolute.with_name(self.sidecar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +55,15 @@ class Scan:
         return _below(absolute, self.scopes) and not _below(absolute, self.closed)
 
 
-def scan(paths: Sequence[Path]) -> Scan:
-    """Return what is below `paths`, each file once, in the order of names. Hidden files and folders are left out.
+def scan(paths: Sequence[Path], *, leave_out: Path | None = None) -> Scan:
+    """Return what is below `paths`, each file once, in the order of names.
 
+    Hidden files and folders are left out, and the folder `leave_out`: a library in the folder that it is made from.
     Links to folders are not followed; links to files are listed, and judged when they are read.
 
     :raises PathNotFound: if a path does not exist, or may not be looked at.
     """
+    library = None if leave_out is None else os.path.realpath(leave_out)
     files: dict[Path, FoundFile] = {}
     ignored: list[str] = []
     scopes: list[Path] = []
@@ -58,14 +74,21 @@ def scan(paths: Sequence[Path]) -> Scan:
         place = _resolved(given)
         scopes.append(place)
         errors: list[OSError] = []
-        root, names = (place, _walk(place, errors.append)) if place.is_dir() else (place.parent, iter([place.name]))
-        for name in names:
+        found_names = list(_walk(place, errors.append, library)) if place.is_dir() else [place.name]
+        root = place if place.is_dir() else place.parent
+        # A file that was named by itself has its sidecar beside it all the same.
+        sidecars = _sidecars(found_names if place.is_dir() else _names(root))
+        for name in found_names:
+            if is_sidecar(name):
+                continue
             if not supported(name):
                 ignored.append(_printable(name))
             elif _printable(name) != name:
                 failed.append(UnreadableDocument(_printable(name), "its name is not UTF-8; rename it"))
             else:
-                found = FoundFile(root, name)
+                found = FoundFile(
+                    root, name, sidecars.get(name, sidecars.get(str(PurePosixPath(name).with_suffix(""))))
+                )
                 files.setdefault(found.absolute, found)
         for error in errors:
             name = _printable(os.path.relpath(error.filename, root))
@@ -95,9 +118,24 @@ def _printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _walk(root: Path, failed: Callable[[OSError], None]) -> Iterator[str]:
+def _sidecars(names: Iterable[str]) -> dict[str, str]:
+    """Return the sidecars among `names` by what they are beside: `report.pdf`, or `report` whatever its format."""
+    return {_SIDECAR.sub("", name): PurePosixPath(name).name for name in names if is_sidecar(name)}
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names in a folder, none if it may not be listed."""
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except OSError:
+        return []
+
+
+def _walk(root: Path, failed: Callable[[OSError], None], library: str | None) -> Iterator[str]:
     for folder, folders, names in os.walk(root, onerror=failed, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if library is not None:
+            folders[:] = [name for name in folders if os.path.realpath(Path(folder, name)) != library]
         for name in sorted(names):
             if not name.startswith("."):
                 yield (Path(folder) / name).relative_to(root).as_posix()

@@ -1,39 +1,57 @@
 """The tables of the SQLite library, and opening the file.
 
-A version (one revision of a document with its metadata) is live in generation g when `added <= g < removed`.
-Rows of a sync that has not committed carry an `added` above the newest generation, so no reader sees them.
+A version is one revision of a document with its metadata; it never changes. Its lives say when it counts: it is live
+in generation g when one of them has `added <= g < removed`. A rollback gives an old version another life. Lives of a
+change that has not committed carry an `added` above the newest generation, so no reader sees them.
 """
 
 from __future__ import annotations
 
+import errno
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from index.errors import LibraryDamaged, LibraryFormat
+from index.errors import DiskFull, LibraryDamaged, LibraryError, LibraryFormat
 
-FORMAT = "1"
+FORMAT = "2"
 FILE_NAME = "library.sqlite"
-# `removed` of a row that is live: larger than any generation.
+# `removed` of a life that has not ended: larger than any generation.
 FOREVER = 2**62
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
-_DDL = f"""
+_DDL = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE generations (
     number INTEGER PRIMARY KEY, created_at TEXT NOT NULL, documents INTEGER NOT NULL, passages INTEGER NOT NULL,
-    summary TEXT NOT NULL
+    summary TEXT NOT NULL, active INTEGER NOT NULL DEFAULT 1, purged INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE revisions (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, text BLOB NOT NULL, characters INTEGER NOT NULL
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, text BLOB NOT NULL, characters INTEGER NOT NULL,
+    signature BLOB NOT NULL
 );
 CREATE TABLE versions (
     id INTEGER PRIMARY KEY AUTOINCREMENT, document_id TEXT NOT NULL, uri TEXT NOT NULL,
     revision INTEGER NOT NULL REFERENCES revisions (number),
     title TEXT NOT NULL, author TEXT, publisher TEXT, published_at TEXT, language TEXT, tags TEXT NOT NULL,
-    passages INTEGER NOT NULL, added INTEGER NOT NULL, removed INTEGER NOT NULL DEFAULT {FOREVER}
+    pages TEXT NOT NULL, copy_group TEXT NOT NULL, fingerprint TEXT NOT NULL, passages INTEGER NOT NULL,
+    root TEXT NOT NULL, path TEXT NOT NULL, member TEXT NOT NULL
 );
-CREATE INDEX versions_document ON versions (document_id, added);
-CREATE INDEX versions_added ON versions (added);
-CREATE INDEX versions_removed ON versions (removed);
+CREATE INDEX versions_document ON versions (document_id);
+CREATE INDEX versions_revision ON versions (revision);
+CREATE TABLE lives (
+    version INTEGER NOT NULL REFERENCES versions (id) ON DELETE CASCADE,
+    added INTEGER NOT NULL, removed INTEGER NOT NULL,
+    PRIMARY KEY (version, added)
+) WITHOUT ROWID;
+CREATE INDEX lives_added ON lives (added);
+CREATE INDEX lives_removed ON lives (removed);
+CREATE TABLE bands (
+    band INTEGER NOT NULL, revision INTEGER NOT NULL REFERENCES revisions (number) ON DELETE CASCADE,
+    PRIMARY KEY (band, revision)
+) WITHOUT ROWID;
+CREATE INDEX bands_revision ON bands (revision);
 CREATE TABLE vectors (number INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, vector BLOB NOT NULL);
 CREATE TABLE passages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL REFERENCES versions (id) ON DELETE CASCADE,
@@ -41,12 +59,31 @@ CREATE TABLE passages (
     sentences TEXT NOT NULL, vector_key BLOB NOT NULL
 );
 CREATE INDEX passages_version ON passages (version_id);
+CREATE INDEX passages_vector ON passages (vector_key);
+-- Vectors of another embedder, made beside those in use: what each passage's key will be after the switch.
+CREATE TABLE rekeyed (
+    passage INTEGER PRIMARY KEY REFERENCES passages (id) ON DELETE CASCADE, vector_key BLOB NOT NULL
+);
+CREATE INDEX rekeyed_vector ON rekeyed (vector_key);
+-- Passages that were deleted here and are still to be taken out of the word index.
+CREATE TABLE dropped (passage INTEGER PRIMARY KEY);
 CREATE TABLE files (
-    root TEXT NOT NULL, path TEXT NOT NULL, document_id TEXT NOT NULL, size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL, pipeline TEXT NOT NULL, checked_ns INTEGER NOT NULL,
+    root TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    pipeline TEXT NOT NULL, checked_ns INTEGER NOT NULL,
     PRIMARY KEY (root, path)
 ) WITHOUT ROWID;
-CREATE INDEX files_document ON files (document_id);
+CREATE TABLE origins (
+    root TEXT NOT NULL, path TEXT NOT NULL, member TEXT NOT NULL, document_id TEXT NOT NULL,
+    PRIMARY KEY (root, path, member),
+    FOREIGN KEY (root, path) REFERENCES files (root, path) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX origins_document ON origins (document_id);
+-- Documents that were deleted by hand: a sync does not bring them back.
+CREATE TABLE withheld (document_id TEXT PRIMARY KEY, purged INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE purged_revisions (
+    document_id TEXT NOT NULL, revision TEXT NOT NULL, generation INTEGER NOT NULL,
+    PRIMARY KEY (document_id, revision)
+) WITHOUT ROWID;
 """
 
 
@@ -54,6 +91,7 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     """Return a connection in autocommit mode to the existing library file `path`.
 
     :raises LibraryDamaged: if the file is missing or no SQLite database.
+    :raises DiskFull: if there is no room for the little that SQLite needs beside the file.
     """
     try:
         # By its address, because only there can one say that a missing file is not to be made.
@@ -63,13 +101,17 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
         raise LibraryDamaged(f"{path}: cannot be opened ({error})") from error
     try:
         connection.execute("PRAGMA foreign_keys = ON")
-        # An acknowledged sync survives a power cut: the commit waits for the disk.
+        # An acknowledged change survives a power cut: the commit waits for the disk.
         connection.execute("PRAGMA synchronous = FULL")
+        # What is deleted is overwritten: a purged text is in no free page of the file.
+        connection.execute("PRAGMA secure_delete = ON")
         if not writable:
             connection.execute("PRAGMA query_only = ON")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
         connection.close()
+        if (trouble := _trouble(path.parent, error)) is not None:
+            raise trouble from error
         raise LibraryDamaged(
             f"{path}: not a readable library ({error}); restore it from a backup or sync anew"
         ) from error
@@ -80,6 +122,8 @@ def create(path: Path, meta: dict[str, str]) -> None:
     """Make a new, empty library file at `path` with the settings `meta`. Whole or not at all."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
+        # Before the first table: compaction then gives space back in small steps instead of rewriting the file.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         rows = ",".join(f"({_quote(key)}, {_quote(value)})" for key, value in {"format": FORMAT, **meta}.items())
         # One script, one transaction: executescript would otherwise commit table by table.
@@ -95,6 +139,42 @@ def check_format(path: Path, meta: dict[str, str]) -> None:
             f"{path}: library format {meta.get('format', 'unknown')}, this version reads format {FORMAT}; "
             "sync the documents into a new library folder"
         )
+
+
+@contextmanager
+def disk_errors_told(folder: Path) -> Iterator[None]:
+    """Turn "no space left", from whichever part it comes, and other failures of the disk into errors that say so."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if (trouble := _trouble(folder, error)) is not None:
+            raise trouble from error
+        raise
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise _disk_full(folder) from error
+        raise
+    except ValueError as error:  # tantivy's
+        if "No space left" in str(error) or "os error 28" in str(error):
+            raise _disk_full(folder) from error
+        raise
+
+
+def _trouble(folder: Path, error: sqlite3.DatabaseError) -> LibraryError | None:
+    """Return what to tell of an error that is the disk's and not the library's, None if it is not."""
+    # The index of the write-ahead log is a file too, and has an error of its own for want of space.
+    if error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE):
+        return _disk_full(folder)
+    if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
+        return LibraryError(f"{folder}: the disk fails ({error}); nothing was changed")
+    return None
+
+
+def _disk_full(folder: Path) -> DiskFull:
+    return DiskFull(
+        f"{folder}: no space is left on its disk; the generation before is unharmed and still answers; "
+        "make room (`citespan compact` drops old generations) and run it again"
+    )
 
 
 def _quote(value: str) -> str:

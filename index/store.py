@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.embed import Embedder
-from index.errors import LibraryFormat
+from index.errors import GenerationPurged, LibraryDamaged, LibraryFormat, UnknownGeneration
 from index.lexical import LexicalIndex, LexicalSearcher
 from index.library import Library
 from index.types import Document, Filter, Generation, Hit, Passage, Revision
@@ -25,6 +26,8 @@ _MEND_SECONDS = 120.0
 _BATCH = 500
 # Passages held in memory by one generation: some 10 MB.
 _HELD = 5_000
+# Earlier generations held for questions about the past; each holds a copy of all vectors.
+_PAST = 2
 _log = logging.getLogger(__name__)
 
 Ranking = list[tuple[int, float]]
@@ -46,9 +49,15 @@ class TextStore(Protocol):
     def revision(self, document_id: str, revision_id: str) -> Revision:
         """Return the canonical text of a present or earlier revision, or raise UnknownRevision."""
 
+    def was_purged(self, document_id: str, revision_id: str) -> bool:
+        """Return whether that revision was here and was purged."""
+
 
 class PassageStore(TextStore, Protocol):
     """The same, and its passages to search."""
+
+    def embed(self, query: str) -> NDArray[np.float32]:
+        """Return the vector of a query, of unit length, by the embedder that made this generation's vectors."""
 
     def by_vector(self, query: NDArray[np.float32], limit: int, where: Filter) -> list[Hit]:
         """Return the passages nearest to a vector of unit length; the score is the cosine similarity."""
@@ -77,15 +86,25 @@ class LibraryTexts:
     def revision(self, document_id: str, revision_id: str) -> Revision:
         return self._library.revision(revision_id, document_id=document_id, generation=self._generation.number)
 
+    def was_purged(self, document_id: str, revision_id: str) -> bool:
+        return self._library.was_purged(document_id, revision_id)
+
 
 class GenerationStore(LibraryTexts):
     """PassageStore over the local library, FAISS and tantivy."""
 
-    def __init__(self, library: Library, generation: Generation, vectors: VectorIndex, words: LexicalSearcher) -> None:
+    def __init__(
+        self, library: Library, generation: Generation, embedder: Embedder, vectors: VectorIndex, words: LexicalSearcher
+    ) -> None:
         super().__init__(library, generation)
+        self.embedder = embedder
         self.vectors = vectors
         self._words = words
         self._held: dict[int, Passage] = {}
+
+    def embed(self, query: str) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = self.embedder.embed([query])[0]
+        return vector
 
     def by_vector(self, query: NDArray[np.float32], limit: int, where: Filter) -> list[Hit]:
         return self._hits(lambda count: self.vectors.search(query, count), limit, where)
@@ -100,7 +119,8 @@ class GenerationStore(LibraryTexts):
         count = (limit if where.is_open else limit * _WIDEN) + 1
         while True:
             ranking = search(count)
-            passages = self._passages([number for number, _ in ranking])
+            # Most that are not live any more are seen without a look into the library.
+            passages = self._passages([number for number, _ in ranking if number in self.vectors])
             kept = [
                 (passages[n], score) for n, score in ranking if n in passages and where.admits(passages[n].document)
             ]
@@ -123,21 +143,24 @@ class GenerationStore(LibraryTexts):
 class LocalStore:
     """An open library with its derived indexes; `current` is what a question is answered from.
 
-    Another process may write: `refresh` takes up its generations. Missing or damaged indexes are rebuilt.
+    Another process may write: `refresh` takes up its generations, and `open_embedder`, given the name of one, the
+    embedder that a `reembed` has switched to. Missing or damaged indexes are rebuilt.
 
     :raises LibraryNotFound: if there is no library in `folder`.
     :raises LibraryFormat: if its vectors were made by another embedder.
     """
 
-    def __init__(self, folder: Path, embedder: Embedder) -> None:
+    def __init__(
+        self, folder: Path, embedder: Embedder, open_embedder: Callable[[str], Embedder] | None = None
+    ) -> None:
         self.library = Library(folder)
+        self._open_embedder = open_embedder
         try:
-            _check_embedder(self.library, embedder)
-            self._words = LexicalIndex(folder)
-            generation = self.library.generation()
-            vectors = VectorIndex.build(self.library, embedder.dimensions, generation.number)
+            check_embedder(self.library, embedder)
+            self._words = LexicalIndex(folder, self.library.meta["history"])
             self._refreshing = threading.Lock()
-            self._current = self._stand(generation, vectors)
+            self._current = self._stand(self.library.generation(), embedder, None)
+            self._past: OrderedDict[int, GenerationStore] = OrderedDict()
         except BaseException:
             self.library.close()
             raise
@@ -150,44 +173,104 @@ class LocalStore:
         """Return the newest generation that was taken up."""
         return self._current
 
+    def at(self, number: int) -> GenerationStore:
+        """Return the store of an earlier generation; the last few that were asked for are held.
+
+        :raises UnknownGeneration: if there is none of that number, or retention has dropped it.
+        :raises GenerationPurged: if a document of it was purged since.
+        """
+        current = self._current
+        if number == current.generation.number and self.holds(current):
+            return current
+        try:
+            return self._at(number)
+        except LibraryFormat:
+            # A reembed has switched, and the vectors of earlier generations are by the other embedder now too.
+            self.refresh()
+            return self._at(number)
+
+    def _at(self, number: int) -> GenerationStore:
+        generation = self.library.generation_numbered(number)
+        with self._refreshing:
+            current = self._current
+            held = self._past.pop(number, None)
+            if held is None or held.embedder is not current.embedder:
+                try:
+                    held = self._stand(generation, current.embedder, current.vectors)
+                except LibraryDamaged:
+                    # It may only have been purged of, or let go, while its vectors were read; then that is said.
+                    self.library.generation_numbered(number)
+                    raise
+            self._past[number] = held
+            while len(self._past) > _PAST:
+                self._past.popitem(last=False)
+            return held
+
+    def holds(self, store: GenerationStore) -> bool:
+        """Return whether what `store` answers from is still whole: no retention or purge has reached it."""
+        number = store.generation.number
+        if number == 0:
+            return True
+        try:
+            self.library.generation_numbered(number)
+        except (UnknownGeneration, GenerationPurged):
+            return False
+        return True
+
     def refresh(self) -> bool:
         """Take up a newer generation if there is one; questions go on from the old one meanwhile."""
         if self.library.generation().number == self._current.generation.number:
             return False
         with self._refreshing:
             generation = self.library.generation()
-            if generation.number == self._current.generation.number:
+            before = self._current
+            if generation.number == before.generation.number:
                 return False
-            vectors = self._current.vectors.forward(self.library, generation.number)
             self._words.reload()
-            self._current = self._stand(generation, vectors)
+            purged = self.library.purged_since(before.generation.number)
+            if self.library.meta["embedder"] != before.embedder.fingerprint:
+                self._current = self._stand(generation, self._other_embedder(), None)
+            else:
+                self._current = self._stand(generation, before.embedder, before.vectors)
+            for number in [n for n in self._past if purged or not self.holds(self._past[n])]:
+                del self._past[number]
             return True
 
-    def _stand(self, generation: Generation, vectors: VectorIndex) -> GenerationStore:
-        """Return a store whose vectors and words stand at the same generation."""
-        while True:
-            if self._words.complete_to < generation.number:
-                mend_words(self.library, self._words)
-            words = self._words.searcher()
-            newest = self.library.generation()
-            if newest.number != generation.number:
-                generation, vectors = newest, vectors.forward(self.library, newest.number)
-                self._words.reload()
-            elif not self._words.serves(generation.number):
-                mend_words(self.library, self._words)
-            else:
-                # A sync takes old passages out of the word index after its commit: none committed, so none are gone.
-                return GenerationStore(self.library, generation, vectors, words)
+    def _other_embedder(self) -> Embedder:
+        name = self.library.meta["embedder"].rpartition(":")[0]
+        if self._open_embedder is None:
+            raise LibraryFormat(f"{self.library.folder}: now embedded by {name}; restart to use it")
+        embedder = self._open_embedder(name)
+        check_embedder(self.library, embedder)
+        return embedder
+
+    def _stand(self, generation: Generation, embedder: Embedder, vectors: VectorIndex | None) -> GenerationStore:
+        """Return a store of a generation, its vectors made from those of another one if they are given."""
+        if vectors is None:
+            vectors = VectorIndex.build(self.library, embedder.dimensions, generation.number)
+        elif vectors.generation != generation.number:
+            vectors = vectors.forward(self.library, generation.number)
+        # Not before: vectors read while a reembed switched would be by two embedders.
+        check_embedder(self.library, embedder)
+        self._mend()
+        # Nothing of a kept generation is ever taken out of the word index, so whatever is newer does no harm.
+        return GenerationStore(self.library, generation, embedder, vectors, self._words.searcher())
+
+    def _mend(self) -> None:
+        newest = self.library.newest_kept()
+        if not self._words.serves(newest):
+            self._words.reload()  # another process may have added to it since
+        if not self._words.serves(newest):
+            mend_words(self.library, self._words)
 
 
 def mend_words(library: Library, words: LexicalIndex) -> None:
     """Rebuild the word index if it is missing, damaged or behind, unless another process just did."""
     with Writer(library.folder, timeout=_MEND_SECONDS):
         words.reload()
-        generation = library.generation().number
-        if not words.serves(generation):
-            _log.info("rebuilding the word index for generation %d", generation)
-            words.rebuild(live_passages(library, generation), complete_to=generation)
+        if not words.serves(library.newest_kept()):
+            _log.info("rebuilding the word index")
+            words.rebuild(library.words(library.kept_ids()))
 
 
 def live_passages(library: Library, generation: int, ids: list[int] | None = None) -> Iterator[Passage]:
@@ -197,10 +280,11 @@ def live_passages(library: Library, generation: int, ids: list[int] | None = Non
         yield from library.passages(generation, wanted[start : start + _BATCH]).values()
 
 
-def _check_embedder(library: Library, embedder: Embedder) -> None:
+def check_embedder(library: Library, embedder: Embedder) -> None:
+    """Raise LibraryFormat if the library's vectors were made by another embedder; the message names both."""
     made_by = library.meta.get("embedder")
     if made_by != embedder.fingerprint:
         raise LibraryFormat(
             f"{library.folder}: its vectors were made by {made_by}, the embedder in use is {embedder.fingerprint}; "
-            "name the first one, or sync into a new library folder"
+            "name the first one, or switch with `citespan reembed --embedder NAME`"
         )

@@ -6,7 +6,7 @@ embedded), then brought forward generation by generation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import faiss
@@ -22,21 +22,29 @@ class VectorIndex:
     def __init__(self, index: faiss.IndexIDMap2, generation: int) -> None:
         self._index = index
         self.generation = generation
+        self._held = np.sort(faiss.vector_to_array(index.id_map))
 
     @classmethod
     def build(cls, library: Library, dimensions: int, generation: int) -> VectorIndex:
         """Return the index of all passages live in `generation`."""
+        return cls.of(library, dimensions, generation, library.live_ids(generation))
+
+    @classmethod
+    def of(cls, library: Library, dimensions: int, generation: int, ids: Sequence[int]) -> VectorIndex:
+        """Return the index of the passages `ids`, which make up `generation`."""
         index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimensions))
-        _add(index, library, library.live_ids(generation))
+        _add(index, library, ids)
         return cls(index, generation)
 
     def forward(self, library: Library, generation: int) -> VectorIndex:
-        """Return the index of a later generation, made from this one and what changed since."""
-        added, removed = library.changes(self.generation, generation)
+        """Return the index of another generation, later or earlier, made from this one and what differs."""
+        # Compared with what is held: the library no longer knows passages that were purged, or let go, meanwhile.
+        live = np.asarray(library.live_ids(generation), dtype=np.int64)
+        removed = np.setdiff1d(self._held, live, assume_unique=True)
         index = cast(faiss.IndexIDMap2, faiss.clone_index(self._index))
-        if removed:
-            index.remove_ids(faiss.IDSelectorBatch(np.asarray(removed, dtype=np.int64)))
-        _add(index, library, added)
+        if len(removed):
+            index.remove_ids(faiss.IDSelectorBatch(removed))
+        _add(index, library, np.setdiff1d(live, self._held, assume_unique=True).tolist())
         return VectorIndex(index, generation)
 
     def __len__(self) -> int:
@@ -44,7 +52,11 @@ class VectorIndex:
 
     def ids(self) -> list[int]:
         """Return the passages it holds, ascending."""
-        return sorted(int(i) for i in faiss.vector_to_array(self._index.id_map))
+        return [int(i) for i in self._held]
+
+    def __contains__(self, passage: int) -> bool:
+        at = int(np.searchsorted(self._held, passage))
+        return at < len(self._held) and int(self._held[at]) == passage
 
     def search(self, query: NDArray[np.float32], limit: int) -> list[tuple[int, float]]:
         """Return up to `limit` passages with their cosine similarity, best first.

@@ -6,10 +6,11 @@ throws them away; only the vectors stay, keyed by what was embedded, so that not
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import sqlite3
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,25 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import schema
+from index.drafts import Draft, FileState
 from index.errors import LibraryBusy, LibraryError
+from index.groups import store_revision
 from index.passages import Cut
-from index.types import Metadata, Revision
 
 _LOCK_NAME = "writer.lock"
-
-
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """What a sync saw of a file: enough to know without reading that it is unchanged."""
-
-    root: str
-    path: str
-    document_id: str
-    size: int
-    mtime_ns: int
-    sha256: str
-    pipeline: str
-    checked_ns: int
 
 
 def initialise(folder: Path, meta: Mapping[str, str]) -> None:
@@ -58,7 +46,8 @@ def initialise(folder: Path, meta: Mapping[str, str]) -> None:
             # Left behind by a library file that someone deleted, they would be taken for parts of this one.
             for name in (f"{schema.FILE_NAME}-wal", f"{schema.FILE_NAME}-shm"):
                 (folder / name).unlink(missing_ok=True)
-            schema.create(draft, dict(meta))
+            # Whatever was derived from another library of this place must not be taken for this one's.
+            schema.create(draft, {**meta, "history": uuid.uuid4().hex})
             draft.rename(path)
 
 
@@ -95,27 +84,89 @@ class Writer:
         finally:
             self._lock.release()
 
-    def leftovers(self) -> list[int]:
-        """Return the passages that an interrupted sync staged."""
-        rows = self._db.execute(
-            "SELECT p.id FROM passages p JOIN versions v ON v.id = p.version_id WHERE v.added >= ?", (self.generation,)
-        )
-        return [row[0] for row in rows]
-
-    def discard_leftovers(self) -> None:
-        """Delete what an interrupted sync staged; the vectors stay."""
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection inside a transaction, which is committed if all goes well."""
         self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute("DELETE FROM versions WHERE added >= ?", (self.generation,))
-        self._db.execute("DELETE FROM revisions WHERE number NOT IN (SELECT revision FROM versions)")
+        try:
+            yield self._db
+        except BaseException:
+            # A full disk may have rolled it back already.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
         self._db.execute("COMMIT")
 
-    def files(self, roots: Collection[str] | None = None) -> list[FileState]:
-        """Return the state of every file of `roots`, or of all."""
+    def drop_dead(self) -> None:
+        """Delete what belongs to no generation: staged by an interrupted sync, or dropped by retention.
+
+        Vectors stay, keyed by what was embedded. The word index is told by `dropped`.
+        """
+        with self.transaction() as db:
+            db.execute("DELETE FROM lives WHERE added >= ?", (self.generation,))
+            dead = "SELECT v.id FROM versions v WHERE NOT EXISTS (SELECT 1 FROM lives l WHERE l.version = v.id)"
+            db.execute(f"INSERT OR IGNORE INTO dropped SELECT id FROM passages WHERE version_id IN ({dead})")
+            db.execute(f"DELETE FROM versions WHERE id IN ({dead})")
+            db.execute("DELETE FROM revisions WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.revision = number)")
+
+    def dropped(self) -> list[int]:
+        """Return the passages that were deleted and that the word index may still hold."""
+        return [row[0] for row in self._db.execute("SELECT passage FROM dropped")]
+
+    def forget_dropped(self) -> None:
+        """Note that the word index holds none of `dropped` any more; that ends a purge."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM dropped")
+            db.execute("DELETE FROM meta WHERE key = 'purging'")
+
+    def purging(self) -> bool:
+        """Return whether a purge was committed whose texts may still stand in the word index or the log."""
+        return self._db.execute("SELECT 1 FROM meta WHERE key = 'purging'").fetchone() is not None
+
+    # ---- what is known ------------------------------------------------------------------------------------------
+
+    def files(self) -> list[FileState]:
+        """Return the state of every file, uploads included."""
+        documents: dict[tuple[str, str], dict[str, str]] = {}
+        for root, path, member, document_id in self._db.execute("SELECT * FROM origins"):
+            documents.setdefault((root, path), {})[member] = document_id
         rows = self._db.execute(
-            "SELECT root, path, document_id, size, mtime_ns, sha256, pipeline, checked_ns FROM files "
-            "ORDER BY root, path"
+            "SELECT root, path, size, mtime_ns, sha256, pipeline, checked_ns FROM files ORDER BY root, path"
         )
-        return [state for state in (FileState(*row) for row in rows) if roots is None or state.root in roots]
+        return [
+            FileState(root, path, size, mtime_ns, sha256, pipeline, checked_ns, documents.get((root, path), {}))
+            for root, path, size, mtime_ns, sha256, pipeline, checked_ns in rows
+        ]
+
+    def owned(self) -> set[str]:
+        """Return the ids of all documents that are live or that a file is known for."""
+        rows = self._db.execute(
+            "SELECT document_id FROM origins UNION "
+            "SELECT v.document_id FROM lives l JOIN versions v ON v.id = l.version "
+            f"WHERE l.removed = {schema.FOREVER} AND l.added < ?",
+            (self.generation,),
+        )
+        return {row[0] for row in rows}
+
+    def withheld(self) -> set[str]:
+        """Return the ids of the documents that were deleted by hand."""
+        return {row[0] for row in self._db.execute("SELECT document_id FROM withheld")}
+
+    def present(self, document_id: str) -> tuple[str, str] | None:
+        """Return (uri, fingerprint) of the live version of a document, None if there is none."""
+        row: tuple[str, str] | None = self._db.execute(
+            "SELECT v.uri, v.fingerprint FROM versions v JOIN lives l ON l.version = v.id "
+            f"WHERE v.document_id = ? AND l.removed = {schema.FOREVER} AND l.added < ?",
+            (document_id, self.generation),
+        ).fetchone()
+        return row
+
+    def live_documents(self) -> int:
+        """Return how many documents are live."""
+        count: int = self._db.execute(
+            f"SELECT count(*) FROM lives WHERE removed = {schema.FOREVER} AND added < ?", (self.generation,)
+        ).fetchone()[0]
+        return count
 
     def missing_vectors(self, keys: Sequence[bytes]) -> set[bytes]:
         """Return those of `keys` that have no vector yet."""
@@ -130,96 +181,142 @@ class Writer:
     def stage_vectors(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
         """Store vectors (keys, dimensions) for good: they are content-addressed and belong to no generation."""
         rows = [(key, row.astype(np.float16).tobytes()) for key, row in zip(keys, vectors, strict=True)]
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany("INSERT OR IGNORE INTO vectors (key, vector) VALUES (?, ?)", rows)
-        self._db.execute("COMMIT")
+        with self.transaction() as db:
+            db.executemany("INSERT OR IGNORE INTO vectors (key, vector) VALUES (?, ?)", rows)
 
-    def stage_version(
-        self,
-        document_id: str,
-        uri: str,
-        title: str,
-        metadata: Metadata,
-        revision: Revision,
-        cuts: Sequence[Cut],
-        keys: Sequence[bytes],
-    ) -> list[int]:
+    def stage_version(self, draft: Draft, cuts: Sequence[Cut], keys: Sequence[bytes]) -> list[int]:
         """Store one document as it will be in the next generation; return the ids of its passages."""
-        self._db.execute("BEGIN IMMEDIATE")
-        row = self._db.execute("SELECT number FROM revisions WHERE id = ?", (revision.id,)).fetchone()
-        number = row[0] if row else self._insert_revision(revision)
-        version = self._db.execute(
-            "INSERT INTO versions (document_id, uri, revision, title, author, publisher, published_at, language, tags, "
-            "passages, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (document_id, uri, number, title, metadata.author, metadata.publisher, metadata.published_at,
-             metadata.language, json.dumps(metadata.tags, ensure_ascii=False), len(cuts), self.generation),
-        ).lastrowid  # fmt: skip
-        ids = []
-        for cut, key, (byte_start, byte_end) in zip(cuts, keys, _byte_spans(revision.text, cuts), strict=True):
-            sentences = json.dumps([(s.span.start, s.span.end, s.kind) for s in cut.sentences], separators=(",", ":"))
-            row_id = self._db.execute(
-                "INSERT INTO passages (version_id, start, end, byte_start, byte_end, sentences, vector_key) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (version, cut.span.start, cut.span.end, byte_start, byte_end, sentences, key),
-            ).lastrowid
-            assert row_id is not None
-            ids.append(row_id)
-        self._db.execute("COMMIT")
+        metadata, text = draft.metadata, draft.revision.text
+        with self.transaction() as db:
+            number, group = store_revision(db, draft.document_id, draft.revision)
+            version = db.execute(
+                "INSERT INTO versions (document_id, uri, revision, title, author, publisher, published_at, language, "
+                "tags, pages, copy_group, fingerprint, passages, root, path, member) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (draft.document_id, draft.uri, number, draft.title, metadata.author, metadata.publisher,
+                 metadata.published_at, metadata.language, json.dumps(metadata.tags, ensure_ascii=False),
+                 json.dumps(draft.pages), group, draft.fingerprint, len(cuts), draft.root, draft.path, draft.member),
+            ).lastrowid  # fmt: skip
+            db.execute("INSERT INTO lives VALUES (?, ?, ?)", (version, self.generation, schema.FOREVER))
+            ids = []
+            for cut, key, (byte_start, byte_end) in zip(cuts, keys, _byte_spans(text, cuts), strict=True):
+                sentences = json.dumps(
+                    [(s.span.start, s.span.end, s.kind) for s in cut.sentences], separators=(",", ":")
+                )
+                row_id = db.execute(
+                    "INSERT INTO passages (version_id, start, end, byte_start, byte_end, sentences, vector_key) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (version, cut.span.start, cut.span.end, byte_start, byte_end, sentences, key),
+                ).lastrowid
+                assert row_id is not None
+                ids.append(row_id)
         return ids
 
-    def _insert_revision(self, revision: Revision) -> int:
-        number = self._db.execute(
-            "INSERT INTO revisions (id, text, characters) VALUES (?, ?, ?)",
-            (revision.id, revision.text.encode(), len(revision.text)),
-        ).lastrowid
-        assert number is not None
-        return number
+    def revive(self, draft: Draft) -> bool:
+        """Give a version that is kept and is just like `draft` another life; return whether there is one."""
+        with self.transaction() as db:
+            row = db.execute(
+                "SELECT id FROM versions WHERE document_id = ? AND fingerprint = ? ORDER BY id DESC LIMIT 1",
+                (draft.document_id, draft.fingerprint),
+            ).fetchone()
+            if row is not None:
+                db.execute("INSERT OR IGNORE INTO lives VALUES (?, ?, ?)", (row[0], self.generation, schema.FOREVER))
+        return row is not None
 
     # ---- the moment of change -----------------------------------------------------------------------------------
 
     def commit(
         self, *, changed: Iterable[str], removed: Iterable[str], files: Iterable[FileState],
-        gone: Iterable[tuple[str, str]], summary: Mapping[str, int],
+        gone: Iterable[tuple[str, str]], summary: Mapping[str, int], restored: Iterable[str] = (),
     ) -> int:  # fmt: skip
         """Make what was staged the newest generation, and return its number.
 
-        `changed` and `removed` are document ids whose present version ends; `gone` are (root, path) of files to forget.
+        `changed` and `removed` are document ids whose present version ends; `gone` are (root, path) of files to forget;
+        `restored` are documents deleted by hand that are wanted again.
         """
-        self._db.execute("BEGIN IMMEDIATE")
-        ending = [(self.generation, document_id, self.generation) for document_id in (*changed, *removed)]
-        self._db.executemany(
-            f"UPDATE versions SET removed = ? WHERE document_id = ? AND added < ? AND removed = {schema.FOREVER}",
-            ending,
-        )
-        self._remember(files, gone)
-        documents, passages = self._db.execute(
-            f"SELECT count(*), coalesce(sum(passages), 0) FROM versions WHERE removed = {schema.FOREVER}"
-        ).fetchone()
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        self._db.execute(
-            "INSERT INTO generations VALUES (?, ?, ?, ?, ?)",
-            (self.generation, now, documents, passages, json.dumps(dict(summary))),
-        )
-        self._db.execute("COMMIT")
+        with self.transaction() as db:
+            self.end(db, (*changed, *removed))
+            self._remember(db, files, gone)
+            db.executemany("DELETE FROM withheld WHERE document_id = ?", [(name,) for name in restored])
+            self.write_generation(db, self.generation, summary)
         return self.generation
+
+    def commit_aside(self, *, changed: Iterable[str], removed: Iterable[str], summary: Mapping[str, int]) -> int:
+        """Keep what was staged as a generation that is not active, and return its number.
+
+        The one after it, active, has the live set from before: whoever reads the newest sees no change. Files are not
+        remembered, so the next sync looks at them again.
+        """
+        with self.transaction() as db:
+            before = newest_active(db)
+            self.end(db, (*changed, *removed))
+            self.write_generation(db, self.generation, summary, active=False)
+            self.generation += 1
+            self.become(db, before)
+            self.write_generation(db, self.generation, {"kept_aside": self.generation - 1})
+        return self.generation - 1
+
+    def end(self, db: sqlite3.Connection, documents: Iterable[str]) -> None:
+        """End the present versions of documents with the coming generation."""
+        db.executemany(
+            f"UPDATE lives SET removed = :g WHERE removed = {schema.FOREVER} AND added < :g AND version IN "
+            "(SELECT id FROM versions WHERE document_id = :d)",
+            [{"g": self.generation, "d": document_id} for document_id in documents],
+        )
+
+    def become(self, db: sqlite3.Connection, target: int) -> None:
+        """Give the coming generation the live set of the generation `target`."""
+        there = "EXISTS (SELECT 1 FROM lives t WHERE t.version = {v} AND t.added <= :t AND t.removed > :t)"
+        now = f"EXISTS (SELECT 1 FROM lives n WHERE n.version = m.version AND n.removed = {schema.FOREVER})"
+        numbers = {"g": self.generation, "t": target}
+        db.execute(
+            f"UPDATE lives SET removed = :g WHERE removed = {schema.FOREVER} AND added < :g "
+            f"AND NOT {there.format(v='lives.version')}",
+            numbers,
+        )
+        db.execute(
+            f"INSERT INTO lives SELECT m.version, :g, {schema.FOREVER} FROM lives m "
+            f"WHERE m.added <= :t AND m.removed > :t AND NOT {now}",
+            numbers,
+        )
+
+    def write_generation(
+        self, db: sqlite3.Connection, number: int, summary: Mapping[str, int], *, active: bool = True
+    ) -> None:
+        """Insert the row of a generation whose lives are in place."""
+        documents, passages = db.execute(
+            "SELECT count(*), coalesce(sum(v.passages), 0) FROM lives l JOIN versions v ON v.id = l.version "
+            f"WHERE l.removed = {schema.FOREVER}"
+        ).fetchone()
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        db.execute(
+            "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?, 0)",
+            (number, now, documents, passages, json.dumps(dict(summary)), int(active)),
+        )
 
     def remember(self, files: Iterable[FileState], gone: Iterable[tuple[str, str]] = ()) -> None:
         """Note what was seen of files although no document changed (touched, not edited)."""
-        self._db.execute("BEGIN IMMEDIATE")
-        self._remember(files, gone)
-        self._db.execute("COMMIT")
+        with self.transaction() as db:
+            self._remember(db, files, gone)
 
-    def _remember(self, files: Iterable[FileState], gone: Iterable[tuple[str, str]]) -> None:
-        self._db.executemany("DELETE FROM files WHERE root = ? AND path = ?", list(gone))
-        self._db.executemany(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(f.root, f.path, f.document_id, f.size, f.mtime_ns, f.sha256, f.pipeline, f.checked_ns) for f in files],
-        )
+    def _remember(self, db: sqlite3.Connection, files: Iterable[FileState], gone: Iterable[tuple[str, str]]) -> None:
+        db.executemany("DELETE FROM files WHERE root = ? AND path = ?", list(gone))
+        for f in files:
+            db.execute("DELETE FROM files WHERE root = ? AND path = ?", (f.root, f.path))
+            db.execute(
+                "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (f.root, f.path, f.size, f.mtime_ns, f.sha256, f.pipeline, f.checked_ns),
+            )
+            db.executemany(
+                "INSERT INTO origins VALUES (?, ?, ?, ?)",
+                [(f.root, f.path, member, identity) for member, identity in f.documents.items()],
+            )
 
 
-def vector_key(embedder: str, text: str) -> bytes:
-    """Return the key under which the vector of `text` by the embedder of that fingerprint is stored."""
-    return hashlib.sha256(f"{embedder}\n{text}".encode()).digest()
+def newest_active(db: sqlite3.Connection) -> int:
+    """Return the number of the newest active generation, 0 before the first."""
+    number: int = db.execute("SELECT coalesce(max(number), 0) FROM generations WHERE active").fetchone()[0]
+    return number
 
 
 def _byte_spans(text: str, cuts: Sequence[Cut]) -> list[tuple[int, int]]:
@@ -240,5 +337,7 @@ def _lock(folder: Path, timeout: float) -> filelock.BaseFileLock:
     except filelock.Timeout as error:
         raise LibraryBusy(f"{folder}: another process is writing to this library; try again when it is done") from error
     except OSError as error:
+        if error.errno in schema.NO_SPACE:
+            raise
         raise LibraryError(f"{folder}: cannot be written to ({error.strerror})") from error
     return lock

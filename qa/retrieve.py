@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 
-from index.embed import Embedder
 from index.store import PassageStore
 from index.types import Filter, Hit, Kind
 from qa.fuse import fuse
@@ -25,25 +24,19 @@ _ABOUT_THE_CREDIT = re.compile(
 )
 
 
-class HybridRetriever:
-    """Embeddings and BM25, fused: each finds what the other misses."""
+def retrieve(store: PassageStore, query: str, where: Filter, *, depth: int = DEPTH) -> list[Retrieved]:
+    """Return passages for `query`, best first, at most 2 x `depth`.
 
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-
-    def retrieve(self, store: PassageStore, query: str, where: Filter, *, depth: int = DEPTH) -> list[Retrieved]:
-        """Return passages for `query`, best first, at most 2 x `depth`.
-
-        Captions and credit lines are there only for a question about the picture or about who wrote it.
-        """
-        vector = self._embedder.embed([query])[0]
-        near = store.by_vector(vector, depth, where)
-        wanted = wanted_kinds(query)
-        fused = fuse([_only(near, wanted), _only(store.by_words(query, depth, where), wanted)])
-        cosines = {hit.passage.id: hit.score for hit in near}
-        # A passage that only its words found is at most as near as the last of the nearest.
-        floor = float(np.float32(near[-1].score)) if near else 0.0
-        return [Retrieved(hit, cosines.get(hit.passage.id, floor)) for hit in fused]
+    Embeddings and BM25, fused: each finds what the other misses. Captions and credit lines are there only for a
+    question about the picture or about who wrote it.
+    """
+    near = store.by_vector(store.embed(query), depth, where)
+    wanted = wanted_kinds(query)
+    fused = fuse([_only(near, wanted), _only(store.by_words(query, depth, where), wanted)])
+    cosines = {hit.passage.id: hit.score for hit in near}
+    # A passage that only its words found is at most as near as the last of the nearest.
+    floor = float(np.float32(near[-1].score)) if near else 0.0
+    return [Retrieved(hit, cosines.get(hit.passage.id, floor)) for hit in fused]
 
 
 def wanted_kinds(query: str) -> frozenset[Kind]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from index.embed import Embedder
 from index.errors import QuestionError
 from index.store import PassageStore
 from index.types import Span
@@ -15,7 +14,7 @@ from qa.calibrate import Calibration, Weighed, heaviest_first
 from qa.compose import ComposePolicy
 from qa.followup import standalone
 from qa.read import Reader, best_first
-from qa.retrieve import HybridRetriever
+from qa.retrieve import retrieve
 from qa.types import Candidate, Question, Reply, Retrieved, Understood
 
 LONGEST_QUESTION = 2_000
@@ -60,10 +59,7 @@ class Asked:
 class AnswerService:
     """Answers questions from one generation at a time. Safe to call from many threads."""
 
-    def __init__(
-        self, embedder: Embedder, reader: Reader, calibration: Calibration, policy: Policy | None = None
-    ) -> None:
-        self._retriever = HybridRetriever(embedder)
+    def __init__(self, reader: Reader, calibration: Calibration, policy: Policy | None = None) -> None:
         self._reader = reader
         self._calibration = calibration
         self._policy = Policy() if policy is None else policy
@@ -76,7 +72,7 @@ class AnswerService:
         check(question)
         clock = _Clock()
         query = standalone(question.text, question.conversation)
-        retrieved = self._retriever.retrieve(store, query, question.where)
+        retrieved = retrieve(store, query, question.where)
         clock.lap("retrieve")
         weighed, confidence = self._read(query, retrieved)
         clock.lap("read")
@@ -94,7 +90,7 @@ class AnswerService:
     def search(self, question: Question, store: PassageStore) -> list[Retrieved]:
         """Return the passages for the text of `question`, best first, without reading them."""
         check(question)
-        return self._retriever.retrieve(store, question.text, question.where)
+        return retrieve(store, question.text, question.where)
 
     def _read(self, query: str, retrieved: Sequence[Retrieved]) -> tuple[list[Weighed], float]:
         """Return the candidates of the passages read, best first, and the probability that the first is right."""

@@ -11,13 +11,15 @@ from index.types import Document, Filter, Hit, Passage, Sentence, Span
 class Turn:
     """An earlier exchange of a conversation: what was asked, as it was understood, and what was answered.
 
-    `quotes` is empty and `short_answer` None where the sources did not say.
+    `quotes` is empty and `short_answer` None where the sources did not say. `documents` are the ids of those quoted: a
+    conversation forgets what it quoted of one that is purged.
     """
 
     question: str
     standalone: str
     quotes: tuple[str, ...]
     short_answer: str | None
+    documents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,11 +46,13 @@ def verify(claim: Claim, store: TextStore) -> Verdict:
     """Return whether the quote stands where the citation says, in the revision that it names.
 
     VERIFIED: word for word, at its characters and bytes, with its hash. DRIFTED: the revision is there and says
-    something else. UNKNOWN: this library has no such document or revision.
+    something else. PURGED: it was here and was purged. UNKNOWN: this library has no such document or revision.
     """
     try:
         text = store.revision(claim.document_id, claim.revision).text
     except UnknownRevision as error:
+        if store.was_purged(claim.document_id, claim.revision):
+            return Verdict(Status.PURGED, "that revision was purged from this library", current=False)
         return Verdict(Status.UNKNOWN, str(error), current=False)
     try:
         current = store.document(claim.document_id).revision == claim.revision

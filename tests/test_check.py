@@ -10,7 +10,9 @@ import pytest
 from index.check import check_library
 from index.errors import LibraryDamaged, LibraryNotFound
 from index.lexical import LexicalIndex
-from index.sync import SyncProgress, sync
+from index.library import Library
+from index.report import SyncProgress
+from index.sync import sync
 from tests.fakes import HashingEmbedder, write_files
 
 
@@ -29,6 +31,7 @@ def library(tmp_path: Path) -> Path:
 
 def change(library: Path, statement: str) -> None:
     connection = sqlite3.connect(library / "library.sqlite")
+    connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(statement)
     connection.commit()
     connection.close()
@@ -53,6 +56,11 @@ def test_a_sound_library_has_no_problems(library: Path) -> None:
         ("UPDATE passages SET sentences = 'not JSON' WHERE id = 1", "passage 1: a sentence is not inside"),
         ("UPDATE vectors SET vector = x'00' WHERE number = 1", "passage 1: vector of 1 bytes, not 128"),
         ("DELETE FROM vectors WHERE number = 1", "passage 1: vector of None bytes, not 128"),
+        (
+            "DELETE FROM versions WHERE id = 2",
+            "generation 1: 1 documents and 1 passages are live .* written with 2 and 2",
+        ),
+        ("UPDATE lives SET added = 2 WHERE version = 1", "generation 1: 1 documents and 1 passages are live in it"),
     ],
 )
 def test_what_does_not_hold_is_named_with_the_way_out(library: Path, statement: str, problem: str) -> None:
@@ -63,8 +71,10 @@ def test_what_does_not_hold_is_named_with_the_way_out(library: Path, statement: 
 
 
 def test_word_indexes_that_are_missing_behind_or_lacking_are_problems(library: Path) -> None:
-    index = LexicalIndex(library)
-    index.remove([2], clean_to=1)
+    opened = Library(library)
+    index = LexicalIndex(library, opened.meta["history"])
+    opened.close()
+    index.remove([2])
     assert check_library(library).problems == (
         "the word index lacks 1 passages; delete the folder `words`, it is rebuilt",
     )
@@ -80,7 +90,8 @@ def test_a_sync_under_way_is_no_problem(library: Path, tmp_path: Path) -> None:
         found[now.stage] = check_library(library).problems
 
     sync(library, HashingEmbedder(), [tmp_path / "files"], progress=look)
-    assert found == dict.fromkeys(["scan", "read", "embed", "index", "commit", "clean"], ())
+    assert found == dict.fromkeys(["scan", "read", "embed", "index", "commit"], ())
+    assert check_library(library).problems == ()
 
 
 def test_a_large_document_with_characters_of_many_bytes_is_sound(tmp_path: Path) -> None:

@@ -22,12 +22,13 @@ import pytest
 from index.check import check_library
 from index.lexical import LexicalIndex
 from index.library import Library
+from index.report import SyncProgress
 from index.store import LocalStore
-from index.sync import SyncProgress, sync
+from index.sync import sync
 from tests.fakes import HashingEmbedder, write_files
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-STAGES = ["scan", "read", "embed", "index", "commit", "clean"]
+STAGES = ["scan", "read", "embed", "index", "commit"]
 
 
 class Victims:
@@ -88,15 +89,20 @@ def held(library: Path) -> Held:
         opened.close()
 
 
+def words_of(library: Library) -> list[int]:
+    """Return the passages that the word index holds."""
+    return LexicalIndex(library.folder, library.meta["history"]).searcher().ids()
+
+
 def assert_whole(library: Path) -> None:
-    """Assert that the library opens, everything in it fits, and no live passage is missing in a derived index."""
+    """Assert that the library opens, everything in it fits, and no kept passage is missing in a derived index."""
     assert check_library(library).problems == ()
     store = LocalStore(library, HashingEmbedder())
     try:
         now = store.current()
         ids = store.library.live_ids(now.generation.number)
         assert now.vectors.ids() == ids
-        assert set(ids) <= set(LexicalIndex(library).searcher().ids())
+        assert set(store.library.kept_ids()) <= set(words_of(store.library))
     finally:
         store.close()
 
@@ -106,7 +112,8 @@ def assert_indexes_agree(library: Path) -> None:
     store = LocalStore(library, HashingEmbedder())
     try:
         ids = store.library.live_ids(store.current().generation.number)
-        assert store.current().vectors.ids() == LexicalIndex(library).searcher().ids() == ids
+        assert store.current().vectors.ids() == ids
+        assert words_of(store.library) == store.library.kept_ids()
     finally:
         store.close()
 
@@ -132,11 +139,11 @@ def test_the_first_sync_is_killed_at_each_stage(tmp_path: Path, victims: Victims
     library, folder = tmp_path / "library", write_files(tmp_path / "files", OLD)
     assert victims.sync(library, folder, stage=stage) is None
     if stage != "scan":
-        assert held(library) == (Held(1, OLD) if stage == "clean" else Held(0, {}))
+        assert held(library) == Held(0, {})
         assert_whole(library)
     report = sync(library, HashingEmbedder(), [folder])
-    assert report.generation == (None if stage == "clean" else 1)
-    assert report.embedded == (0 if stage in {"embed", "index", "commit", "clean"} else len(OLD))
+    assert report.generation == 1
+    assert report.embedded == (0 if stage in {"embed", "index", "commit"} else len(OLD))
     assert held(library) == Held(1, OLD)
     assert_whole(library)
     assert_indexes_agree(library)
@@ -150,7 +157,7 @@ def test_a_later_sync_is_killed_at_each_stage(tmp_path: Path, victims: Victims, 
     for _ in range(2):
         victims.sync(library, folder, stage=stage)
     # What was embedded before the kill is not embedded again, so the second sync got past that stage, to the end.
-    landed = stage in {"embed", "clean"}
+    landed = stage == "embed"
     assert held(library) == (Held(2, NEW) if landed else Held(1, OLD))
     assert_whole(library)
     report = sync(library, HashingEmbedder(), [folder])

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.lexical import LexicalIndex, analyze
+from index.lexical import Entry, LexicalIndex, analyze
+from index.library import Library
 from index.store import LocalStore
 from index.sync import sync
-from index.types import Document, Filter, Kind, Passage, Sentence, Span
+from index.types import Filter
 from tests.fakes import HashingEmbedder, write_files
 
 TEXTS = {
@@ -23,17 +24,27 @@ TEXTS = {
 }
 
 
-def passage(number: int, text: str, title: str = "Coast") -> Passage:
-    document = Document(f"d{number}", "u", "sha256:0", title, None, None, None, None, (), len(text), 1, 1)
-    whole = Span(0, len(text))
-    return Passage(number, document, whole, (Sentence(whole, Kind.BODY),), text)
+HISTORY = "one"
+
+
+def entry(number: int, text: str, title: str = "Coast") -> Entry:
+    return number, title, text
 
 
 @pytest.fixture
 def index(tmp_path: Path) -> LexicalIndex:
-    made = LexicalIndex(tmp_path)
-    made.rebuild([passage(n, text) for n, text in TEXTS.items()], complete_to=1)
+    made = LexicalIndex(tmp_path, HISTORY)
+    made.rebuild([entry(n, text) for n, text in TEXTS.items()])
     return made
+
+
+def words_of(library: Path) -> LexicalIndex:
+    """Return the word index of a library as the next process finds it."""
+    opened = Library(library)
+    try:
+        return LexicalIndex(library, opened.meta["history"])
+    finally:
+        opened.close()
 
 
 def found(index: LexicalIndex, words: str) -> list[int]:
@@ -58,7 +69,7 @@ def test_case_accents_and_endings_do_not_matter(index: LexicalIndex, words: str)
 
 
 def test_a_title_counts_less_than_the_text(index: LexicalIndex) -> None:
-    index.add([passage(5, "Nothing of note.", "Zebra"), passage(6, "Zebra of note.", "Nothing")], complete_to=2)
+    index.add([entry(5, "Nothing of note.", "Zebra"), entry(6, "Zebra of note.", "Nothing")])
     assert found(index, "zebra") == [6, 5]
 
 
@@ -93,9 +104,9 @@ def check_query(index: LexicalIndex, words: str) -> None:
 @given(words=st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_query_is_answered(tmp_path_factory: pytest.TempPathFactory, words: str) -> None:
     folder = tmp_path_factory.getbasetemp() / "any query"
-    made = LexicalIndex(folder)
+    made = LexicalIndex(folder, HISTORY)
     if made.complete_to < 0:
-        made.rebuild([passage(n, text) for n, text in TEXTS.items()], complete_to=1)
+        made.rebuild([entry(n, text) for n, text in TEXTS.items()])
     result = made.searcher().search(f"{words} tide", 10)
     assert {1, 2} <= {number for number, _ in result} or "tide" not in analyze(f"{words} tide")
 
@@ -110,33 +121,35 @@ def test_a_limit_is_kept_and_may_be_nothing(index: LexicalIndex) -> None:
 
 def test_adding_twice_is_harmless(index: LexicalIndex) -> None:
     for _ in range(2):
-        index.add([passage(4, "Cats wake."), passage(5, "Dogs bark.")], complete_to=2)
+        index.add([entry(4, "Cats wake."), entry(5, "Dogs bark.")])
     assert index.searcher().ids() == [1, 2, 3, 4, 5]
-    assert (found(index, "wake"), found(index, "sleep"), index.complete_to, index.clean_to) == ([4], [], 2, 1)
+    assert (found(index, "wake"), found(index, "sleep"), index.complete_to) == ([4], [], 5)
 
 
 def test_removing_what_is_not_there_is_harmless(index: LexicalIndex) -> None:
-    index.remove([2, 99], clean_to=2)
-    index.remove([2], clean_to=2)
-    assert (index.searcher().ids(), found(index, "tide"), index.clean_to) == ([1, 3, 4], [1], 2)
+    index.remove([2, 99])
+    index.remove([2])
+    assert (index.searcher().ids(), found(index, "tide")) == ([1, 3, 4], [1])
+    # What was taken out is not missing.
+    assert (index.complete_to, index.serves(4), index.serves(5)) == (4, True, False)
 
 
 def test_numbers_beyond_32_and_63_bits_are_told_apart(index: LexicalIndex) -> None:
     large = [2**31, 2**32 + 1, 2**62]
-    index.add([passage(n, "Large number.") for n in large], complete_to=2)
-    index.remove([2**32 + 1], clean_to=1)
+    index.add([entry(n, "Large number.") for n in large])
+    index.remove([2**32 + 1])
     assert index.searcher().ids() == [1, 2, 3, 4, 2**31, 2**62]
 
 
 def test_a_searcher_is_frozen_and_another_process_shows_after_a_reload(index: LexicalIndex, tmp_path: Path) -> None:
-    other = LexicalIndex(tmp_path)
+    other = LexicalIndex(tmp_path, HISTORY)
     frozen = other.searcher()
-    index.add([passage(5, "Dogs bark.")], complete_to=2)
-    index.remove([1], clean_to=2)
+    index.add([entry(5, "Dogs bark.")])
+    index.remove([1])
     assert frozen.ids() == other.searcher().ids() == [1, 2, 3, 4]
     other.reload()
-    assert (other.searcher().ids(), other.complete_to, other.clean_to) == ([2, 3, 4, 5], 2, 2)
-    index.rebuild([passage(9, "All new.")], complete_to=3)
+    assert (other.searcher().ids(), other.complete_to) == ([2, 3, 4, 5], 5)
+    index.rebuild([entry(9, "All new.")])
     assert (frozen.ids(), frozen.search("tide", 5)[0][0]) == ([1, 2, 3, 4], 2)
 
 
@@ -145,33 +158,33 @@ def test_a_searcher_is_frozen_and_another_process_shows_after_a_reload(index: Le
 def test_any_order_of_adding_and_removing_leaves_what_it_should(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, set[int]]]
 ) -> None:
-    made = LexicalIndex(tmp_path_factory.mktemp("words"))
-    made.rebuild([], complete_to=0)
+    made = LexicalIndex(tmp_path_factory.mktemp("words"), HISTORY)
+    made.rebuild([])
     held: set[int] = set()
     for adds, numbers in steps:
         if adds:
-            made.add([passage(n, f"word{n} tide") for n in sorted(numbers)], complete_to=1)
+            made.add([entry(n, f"word{n} tide") for n in sorted(numbers)])
             held |= numbers
         else:
-            made.remove(sorted(numbers), clean_to=1)
+            made.remove(sorted(numbers))
             held -= numbers
         assert made.searcher().ids() == sorted(held)
         assert sorted(found(made, "tide"))[:10] == sorted(held)[: len(found(made, "tide"))] or len(held) > 10
 
 
 def test_an_error_while_writing_changes_nothing_and_blocks_nobody(index: LexicalIndex) -> None:
-    def broken() -> Iterator[Passage]:
-        yield passage(5, "Dogs bark.")
+    def broken() -> Iterator[Entry]:
+        yield entry(5, "Dogs bark.")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt) as held:  # holds the frames, and all that is in them
-        index.add(broken(), complete_to=2)
-    assert (index.searcher().ids(), index.complete_to, index.interrupted) == ([1, 2, 3, 4], 1, True)
+        index.add(broken())
+    assert (index.searcher().ids(), index.complete_to, index.interrupted) == ([1, 2, 3, 4], 4, True)
     with pytest.raises(KeyboardInterrupt):
-        index.rebuild(broken(), complete_to=2)
+        index.rebuild(broken())
     assert index.searcher().ids() == [1, 2, 3, 4]
-    index.rebuild([passage(5, "Dogs bark.")], complete_to=2)
-    assert (index.searcher().ids(), index.complete_to, index.interrupted) == ([5], 2, False)
+    index.rebuild([entry(5, "Dogs bark.")])
+    assert (index.searcher().ids(), index.complete_to, index.interrupted) == ([5], 5, False)
     assert held.type is KeyboardInterrupt
 
 
@@ -218,11 +231,8 @@ def every(suffix: str, change: Callable[[bytes], bytes] | None) -> Callable[[Pat
 @pytest.mark.parametrize(
     "damage",
     [delete_all, empty_folder]
-    + [
-        write_state(content)
-        for content in (b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"format": 1, "complete_to": null}')
-    ]
-    + [state_of(format=99), state_of(complete_to=0), state_of(clean_to=7, complete_to=7), state_of(complete_to="x")]
+    + [write_state(content) for content in (b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"format": 2, "complete_to": 2}')]
+    + [state_of(format=99), state_of(complete_to=0), state_of(history="another"), state_of(complete_to="x")]
     + [every(suffix, None) for suffix in (".idx", ".store", ".term", ".fast", ".fieldnorm", ".pos", "meta.json")]
     + [
         every(suffix, lambda data: data[: len(data) // 2])
@@ -245,8 +255,8 @@ def test_a_damaged_or_missing_index_is_rebuilt_when_the_library_is_opened(
         assert [hit.passage.text for hit in store.current().by_words("tide", 5, Filter())] == [TEXTS[2], TEXTS[1]]
     finally:
         store.close()
-    rebuilt = LexicalIndex(library)
-    assert (rebuilt.searcher().ids(), rebuilt.complete_to, rebuilt.clean_to) == ([1, 2], 1, 1)
+    rebuilt = words_of(library)
+    assert (rebuilt.searcher().ids(), rebuilt.complete_to) == ([1, 2], 2)
 
 
 @pytest.mark.parametrize("damage", [delete_all, write_state(b"{"), every(".store", None), every(".pos", None)])
@@ -257,7 +267,7 @@ def test_a_sync_rebuilds_a_damaged_index_too(tmp_path: Path, damage: Callable[[P
     damage(library / "words")
     write_files(folder, {"c.txt": TEXTS[3]})
     assert sync(library, HashingEmbedder(), [folder]).added == ("c.txt",)
-    assert LexicalIndex(library).searcher().ids() == [1, 2, 3]
+    assert words_of(library).searcher().ids() == [1, 2, 3]
 
 
 def test_an_index_that_was_left_in_the_middle_of_writing_is_rebuilt_by_the_next_sync(tmp_path: Path) -> None:
@@ -267,18 +277,28 @@ def test_an_index_that_was_left_in_the_middle_of_writing_is_rebuilt_by_the_next_
     (library / "words" / "writing").touch()
     (folder / "a.txt").unlink()
     sync(library, HashingEmbedder(), [folder])
-    index = LexicalIndex(library)
-    assert (index.searcher().ids(), index.interrupted) == ([2], False)
+    index = words_of(library)
+    # The document that is gone is still in the first generation, which can be asked.
+    assert (index.searcher().ids(), index.interrupted) == ([1, 2], False)
 
 
-def test_a_library_restored_from_a_backup_does_not_trust_the_newer_index_beside_it(tmp_path: Path) -> None:
+def test_a_file_put_back_by_hand_is_answered_from_though_the_index_beside_it_is_newer(tmp_path: Path) -> None:
     folder = write_files(tmp_path / "files", {"a.txt": TEXTS[1], "b.txt": TEXTS[2]})
     library = tmp_path / "library"
     sync(library, HashingEmbedder(), [folder])
     backup = (library / "library.sqlite").read_bytes()
     (folder / "a.txt").unlink()
+    write_files(folder, {"c.txt": TEXTS[3], "d.txt": TEXTS[4]})
     sync(library, HashingEmbedder(), [folder])
     (library / "library.sqlite").write_bytes(backup)
-    store = LocalStore(library, HashingEmbedder())
-    assert [hit.passage.text for hit in store.current().by_words("harbour", 5, Filter())] == [TEXTS[1]]
-    store.close()
+    write_files(folder, {"a.txt": TEXTS[1], "c.txt": "Another lighthouse.", "d.txt": "Dogs bark."})
+    for _ in range(2):
+        store = LocalStore(library, HashingEmbedder())
+        for word, text in (("harbour", TEXTS[1]), ("another", "Another lighthouse."), ("bark", "Dogs bark.")):
+            there = word == "harbour" or store.current().generation.number == 2
+            hits = store.current().by_words(word, 5, Filter())
+            assert [hit.passage.text for hit in hits] == ([text] if there else [])
+        assert store.current().by_words("cats", 5, Filter()) == []
+        store.close()
+        # The passages that it adds have numbers that the index has already, for others.
+        sync(library, HashingEmbedder(), [folder])

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index import schema
+from index.drafts import Draft, FileState, vector_key
 from index.errors import (
     LibraryBusy,
     LibraryDamaged,
@@ -27,7 +28,7 @@ from index.load.normalise import normalise
 from index.passages import Cut, PassagePolicy, cut
 from index.sentences import split
 from index.types import Kind, Metadata, Revision, Sentence, Span
-from index.writer import FileState, Writer, initialise, vector_key
+from index.writer import Writer, initialise
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 META = {"embedder": "hashing-4", "dimensions": "4", "passages": "160 tokens, 1 sentences of overlap"}
@@ -39,13 +40,18 @@ def cuts_of(text: str, tokens: int = 8) -> list[Cut]:
     return cut(sentences, [len(s.span.of(text).split()) for s in sentences], PassagePolicy(tokens=tokens))
 
 
+def draft(document_id: str, text: str, metadata: Metadata | None = None) -> Draft:
+    said = Metadata() if metadata is None else metadata
+    uri = f"{document_id}.txt"
+    return Draft(document_id, uri, "T", said, Revision.of(text), (), "/files", uri, "")
+
+
 def stage(writer: Writer, document_id: str, text: str, metadata: Metadata | None = None) -> list[int]:
     """Stage a document of that text, with the same vector for all of its passages."""
     cuts = cuts_of(text)
     keys = [vector_key("hashing-4", c.span.of(text)) for c in cuts]
     writer.stage_vectors(keys, np.repeat(VECTOR, len(keys), axis=0))
-    uri = f"{document_id}.txt"
-    return writer.stage_version(document_id, uri, "T", metadata or Metadata(), Revision.of(text), cuts, keys)
+    return writer.stage_version(draft(document_id, text, metadata), cuts, keys)
 
 
 def land(
@@ -115,9 +121,12 @@ def test_what_a_dead_writer_staged_is_thrown_away_but_its_vectors_stay(folder: P
     with Writer(folder) as writer:
         staged = stage(writer, "b", "Two.")
     with Writer(folder) as writer:
-        assert writer.leftovers() == staged
-        writer.discard_leftovers()
-        assert writer.leftovers() == []
+        assert writer.dropped() == []
+        writer.drop_dead()
+        # The word index may hold them already, and is to be told.
+        assert writer.dropped() == staged
+        writer.forget_dropped()
+        assert writer.dropped() == []
         assert writer.missing_vectors([vector_key("hashing-4", t) for t in ("Two.", "Three.")]) == {
             vector_key("hashing-4", "Three.")
         }
@@ -153,10 +162,15 @@ def test_every_generation_can_be_read_as_it_was(
             passages = library.passages(number, library.live_ids(number))
             assert sorted(p.text for p in passages.values()) == sorted(expected.values())
         for since in range(len(history)):
-            for until in range(since, len(history)):
-                before, after = set(library.live_ids(since)), set(library.live_ids(until))
-                added, gone = library.changes(since, until)
-                assert (set(added), set(gone)) == (after - before, before - after)
+            for until in range(len(history)):
+                before, after = history[since], history[until]
+                diff = library.diff(since, until)
+                assert {d.uri.removesuffix(".txt") for d in diff.added} == after.keys() - before.keys()
+                assert {d.uri.removesuffix(".txt") for d in diff.removed} == before.keys() - after.keys()
+                both = after.keys() & before.keys()
+                assert {d.uri.removesuffix(".txt") for d in diff.changed} >= {
+                    name for name in both if before[name] != after[name]
+                }
         assert [g.number for g in library.generations()] == list(range(len(history) - 1, 0, -1))
         assert [(g.documents, g.passages) for g in library.generations()] == [
             (len(state), len(state)) for state in reversed(history[1:])
@@ -207,7 +221,7 @@ def test_vectors_come_back_in_the_order_asked_for_and_nearly_as_they_were(folder
         numbers = []
         for i, (text, key) in enumerate(zip(texts, keys, strict=True)):
             made = [Cut(Span(0, len(text)), (Sentence(Span(0, len(text)), Kind.BODY),))]
-            numbers += writer.stage_version(f"d{i}", "u", "T", Metadata(), Revision.of(text), made, [key])
+            numbers += writer.stage_version(draft(f"d{i}", text), made, [key])
         writer.commit(changed=[], removed=[], files=[], gone=[], summary={})
     library = Library(folder)
     order = numbers[::-1]
@@ -223,7 +237,7 @@ def test_vectors_come_back_in_the_order_asked_for_and_nearly_as_they_were(folder
 def test_a_passage_without_a_vector_is_a_damaged_library(folder: Path) -> None:
     text = "One."
     with Writer(folder) as writer:
-        numbers = writer.stage_version("a", "u", "T", Metadata(), Revision.of(text), cuts_of(text), [b"no such key"])
+        numbers = writer.stage_version(draft("a", text), cuts_of(text), [b"no such key"])
         writer.commit(changed=[], removed=[], files=[], gone=[], summary={})
     library = Library(folder)
     with pytest.raises(LibraryDamaged, match="1 passages have no vector"):
@@ -236,7 +250,7 @@ def test_the_end_of_a_large_text_is_read_at_its_byte(folder: Path) -> None:
     with Writer(folder) as writer:
         cuts = cuts_of(text)
         keys = [vector_key("hashing-4", "x")] * len(cuts)
-        numbers = writer.stage_version("a", "u", "T", Metadata(), Revision.of(text), cuts, keys)
+        numbers = writer.stage_version(draft("a", text), cuts, keys)
         writer.commit(changed=[], removed=[], files=[], gone=[], summary={})
     library = Library(folder)
     found = library.passages(1, numbers[-3:])
@@ -304,15 +318,17 @@ def test_a_library_is_read_from_many_threads_while_one_writes(folder: Path) -> N
 
 
 def test_what_was_seen_of_files_is_remembered_until_they_are_gone(folder: Path) -> None:
-    one = FileState("/r", "a.txt", "doc_a", 3, 5, "aa", "1", 7)
-    two = FileState("/r", "b.txt", "doc_b", 3, 5, "bb", "1", 7)
+    one = FileState("/r", "a.txt", 3, 5, "aa", "1", 7, {"": "doc_a"})
+    two = FileState("/r", "b.zip", 3, 5, "bb", "1", 7, {"x": "doc_x", "y": "doc_y"})
     with Writer(folder) as writer:
         writer.remember([two, one])
-        writer.remember([FileState("/r", "a.txt", "doc_a", 4, 6, "cc", "1", 8)])
-        assert [(s.path, s.sha256) for s in writer.files()] == [("a.txt", "cc"), ("b.txt", "bb")]
-        assert writer.files(["/elsewhere"]) == []
+        again = FileState("/r", "a.txt", 4, 6, "cc", "1", 8, {"": "doc_a"})
+        writer.remember([again])
+        assert writer.files() == [again, two]
+        assert writer.owned() == {"doc_a", "doc_x", "doc_y"}
         writer.remember([], [("/r", "a.txt")])
-        assert writer.files(["/r"]) == [two]
+        assert writer.files() == [two]
+        assert writer.owned() == {"doc_x", "doc_y"}
 
 
 # ---- one writer, and libraries that are none -----------------------------------------------------
@@ -390,7 +406,7 @@ def test_a_library_of_another_format_is_named_as_such(folder: Path) -> None:
     connection.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
     connection.commit()
     connection.close()
-    with pytest.raises(LibraryFormat, match=r"library format 99, this version reads format 1"):
+    with pytest.raises(LibraryFormat, match=r"library format 99, this version reads format 2"):
         Library(folder)
 
 

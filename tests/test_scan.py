@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from index.check import check_library
+from index.drafts import FileState
 from index.errors import PathNotFound
 from index.known import KnownFiles
 from index.library import Library
 from index.scan import FoundFile, scan
 from index.sync import sync
-from index.writer import FileState
 from tests.fakes import HashingEmbedder, write_files
 from tests.nobody import as_nobody
 
@@ -111,7 +111,7 @@ def test_documents_of_a_folder_that_is_closed_for_a_while_stay(open_folder: Path
 
 
 def seen(root: Path, path: str, sha256: str) -> FileState:
-    return FileState(str(root), path, f"doc of {path}", 1, 1, sha256, "1", 1)
+    return FileState(str(root), path, 1, 1, sha256, "1", 1, {"": f"doc of {path}"})
 
 
 def test_a_moved_file_is_known_by_its_content_the_same_path_first_and_each_once(tmp_path: Path) -> None:

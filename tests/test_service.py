@@ -1,8 +1,6 @@
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from index.errors import QuestionError
 from index.types import Filter, Passage
@@ -18,19 +16,6 @@ CAPTION = passage(
     "File photo: a mine where the export ban was announced. Photo by A. Reporter", number=3, uri="mine.txt"
 )
 CREDIT = passage("Reported by Export Ban Announced; translated by Others", number=4, uri="credit.txt")
-
-
-class FlatEmbedder:
-    """Sees no difference between texts."""
-
-    fingerprint = "flat"
-    dimensions = 2
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return np.tile(np.array([1.0, 0.0], dtype=np.float32), (len(texts), 1))
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return [len(text.split()) for text in texts]
 
 
 class WordReader:
@@ -56,7 +41,6 @@ class WordReader:
 def service(reader: WordReader, policy: Policy | None = None, threshold: float = 0.5) -> AnswerService:
     """A service that is even at a score of 2."""
     return AnswerService(
-        FlatEmbedder(),
         reader,
         Calibration("words", (2.0, 0, 0, 0, 0, 0, 0), (2.0, 0, 0, 0, 0, 0, 0), 0.0, -4.0, threshold),
         policy,

@@ -247,8 +247,8 @@ def test_a_sync_under_way_does_not_show(tmp_path: Path, folder: Path, store: Loc
         ("embed", False, before),
         ("index", False, before),
         ("commit", False, before),
-        ("clean", True, after),
     ]
+    assert (store.refresh(), texts_by_words(store.current(), "lamp")) == (True, after)
 
 
 def test_questions_and_refreshes_go_on_together(tmp_path: Path, folder: Path, store: LocalStore) -> None:

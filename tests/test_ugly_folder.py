@@ -21,13 +21,13 @@ import pytest
 
 from index.check import check_library
 from index.library import Library
-from index.load import load
 from index.sync import sync
 from tests.fakes import HashingEmbedder, write_files
-from tests.nobody import NOBODY
+from tests.nobody import give_up_root_for_good
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
+BOUND = "--bound"
 GOOD = {
     "good one.txt": "The harbour closes at high tide.",
     "good-two.md": "# Lamps\n\nThe lamp is lit at dusk.",
@@ -158,11 +158,6 @@ def test_a_very_long_line_within_the_limit_is_taken_in_with_bounded_memory(place
 
 
 def _be_the_sync(library: Path, folder: Path) -> None:
-    for name in ("a.txt", "a.md", "a.html"):
-        load(b"<p>What is imported late may be closed to nobody.</p>", name)
-    if os.geteuid() == 0:
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
     report = sync(library, HashingEmbedder(), [folder])
     sys.stdout.write(json.dumps({**asdict(report), "mebibytes": _peak()}))
 
@@ -178,4 +173,8 @@ def _peak() -> float:
 
 
 if __name__ == "__main__":
+    if os.geteuid() == 0 and sys.argv[3:] != [BOUND]:
+        give_up_root_for_good()
+        # Rights are taken at the start of a program; those given up are not given again, to its children neither.
+        os.execv(sys.executable, [sys.executable, "-m", "tests.test_ugly_folder", *sys.argv[1:], BOUND])
     _be_the_sync(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from index.drafts import Draft, vector_key
 from index.library import Library
 from index.passages import Cut
 from index.types import Kind, Metadata, Revision, Sentence, Span
 from index.vectors import VectorIndex
-from index.writer import Writer, initialise, vector_key
+from index.writer import Writer, initialise
 
 DIMENSIONS = 8
 
@@ -36,7 +37,8 @@ class Generations:
                 writer.stage_vectors([key], vector)
                 whole = Span(0, len(text))
                 cuts = [Cut(whole, (Sentence(whole, Kind.BODY),))]
-                writer.stage_version(f"d{seed}", "u", "T", Metadata(), Revision.of(text), cuts, [key])
+                draft = Draft(f"d{seed}", "u", "T", Metadata(), Revision.of(text), (), "", f"d{seed}", "")
+                writer.stage_version(draft, cuts, [key])
             names = [f"d{seed}" for seed in removed]
             return writer.commit(changed=[], removed=names, files=[], gone=[], summary={})
 

@@ -55,6 +55,12 @@ def test_a_revision_that_is_not_here_is_unknown() -> None:
     assert verify(replace(CLAIM, revision=Revision.of("other").id), STORE).status is Status.UNKNOWN
 
 
+def test_a_revision_that_was_here_and_was_purged_is_said_to_be() -> None:
+    gone = Revision.of("The ban came on January 8.")
+    verdict = verify(replace(CLAIM, revision=gone.id), ListStore([PIECE], purged=[gone.id]))
+    assert (verdict.status, verdict.current) == (Status.PURGED, False)
+
+
 def test_a_revision_that_is_no_longer_the_present_one_still_verifies() -> None:
     newer = passage("The ban came on January 7.")
     store = ListStore([newer], [TEXT, newer.text])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,16 +32,25 @@ def passage(text: str, *, number: int = 1, uri: str = "a.txt", title: str = "A",
 
 
 class ListStore:
-    """PassageStore over passages in a list, in which a passage is near if it shares words with the query."""
+    """PassageStore over passages in a list: those that share words with the query come first, and all are as near.
 
-    def __init__(self, passages: Sequence[Passage], texts: Sequence[str] | None = None) -> None:
+    `purged` are the ids of revisions that were here.
+    """
+
+    def __init__(
+        self, passages: Sequence[Passage], texts: Sequence[str] | None = None, purged: Collection[str] = ()
+    ) -> None:
         self._passages = list(passages)
+        self._purged = purged
         held = [p.text for p in passages] if texts is None else texts
         self._texts = {Revision.of(text).id: text for text in held}
 
     @property
     def generation(self) -> Generation:
         return Generation(7, "2026-01-10T00:00:00Z", len(self._texts), len(self._passages), {})
+
+    def embed(self, query: str) -> NDArray[np.float32]:
+        return np.array([1.0, 0.0], dtype=np.float32)
 
     def by_vector(self, query: NDArray[np.float32], limit: int, where: Filter) -> list[Hit]:
         return [Hit(p, 0.5, rank) for rank, p in enumerate(self._passages[:limit], start=1)]
@@ -65,3 +74,6 @@ class ListStore:
         if revision_id not in self._texts:
             raise UnknownRevision(revision_id)
         return Revision(revision_id, self._texts[revision_id])
+
+    def was_purged(self, document_id: str, revision_id: str) -> bool:
+        return revision_id in self._purged

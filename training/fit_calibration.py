@@ -75,7 +75,7 @@ def collect(sets: Sequence[QuestionSet], embedder: Embedder, reader: SpanReader)
     """Ask every question, everything read, and look at each candidate."""
     by_score = (1.0, *(0.0,) * (len(fields(Features)) - 1))
     neutral = Calibration(reader.fingerprint, by_score, by_score, 0.0, 0.0, 0.0)
-    service = AnswerService(embedder, reader, neutral, Policy(helpings=(sum(Policy().helpings),)))
+    service = AnswerService(reader, neutral, Policy(helpings=(sum(Policy().helpings),)))
     found = []
     for questions in sets:
         with library(questions, embedder) as opened:

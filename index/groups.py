@@ -1,0 +1,55 @@
+"""Storing texts: each once, and in the group of the texts that it is a copy of."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+
+from index import copies
+from index.schema import FOREVER
+from index.types import Revision
+
+# How many texts that share a band are compared with a new one: enough for any report, and a bound for boilerplate.
+_COMPARED = 50
+
+
+def store_revision(db: sqlite3.Connection, document_id: str, revision: Revision) -> tuple[int, str]:
+    """Return the number of a revision, stored if it is new, and the group of copies that this document is in with it.
+
+    A group is named by the text that came first: a document edited away from its copies leaves the name to them.
+    """
+    mark = copies.signature(revision.text)
+    bands = copies.bands(mark)
+    # "To be announced." in two places says nothing about where either came from.
+    founder = revision.id if bands else f"{document_id} {revision.id}"
+    own = f"copies_{hashlib.sha256(founder.encode()).hexdigest()[:16]}"
+    group = _group(db, document_id, mark, own)
+    row = db.execute("SELECT number FROM revisions WHERE id = ?", (revision.id,)).fetchone()
+    if row is not None:
+        return row[0], group
+    number = db.execute(
+        "INSERT INTO revisions (id, text, characters, signature) VALUES (?, ?, ?, ?)",
+        (revision.id, revision.text.encode(), len(revision.text), mark),
+    ).lastrowid
+    assert number is not None
+    db.executemany("INSERT OR IGNORE INTO bands VALUES (?, ?)", [(band, number) for band in bands])
+    return number, group
+
+
+def _group(db: sqlite3.Connection, document_id: str, mark: bytes, own: str) -> str:
+    """Return the group of the live document most like a text with that signature, else `own`."""
+    found: dict[int, tuple[bytes, str]] = {}
+    for band in copies.bands(mark):
+        rows = db.execute(
+            "SELECT v.id, r.signature, v.copy_group FROM bands b JOIN revisions r ON r.number = b.revision "
+            "JOIN versions v ON v.revision = r.number JOIN lives l ON l.version = v.id "
+            f"WHERE b.band = ? AND l.removed = {FOREVER} AND v.document_id != ? LIMIT {_COMPARED}",
+            (band, document_id),
+        )
+        found |= {version: (signature, group) for version, signature, group in rows}
+    alike = [
+        (-copies.likeness(mark, signature), version, group)
+        for version, (signature, group) in found.items()
+        if copies.is_current(signature) and copies.is_copy(mark, signature)
+    ]
+    return min(alike)[2] if alike else own

@@ -1,0 +1,256 @@
+"""Documents → one new generation: staged one by one, landed in one commit. What folders and uploads have in common.
+
+Everything is staged first: read, cut, embedded, put into the word index. Then one SQLite commit makes it the newest
+generation. Whatever stops an intake before that leaves the library as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from index.drafts import Draft, FileState, vector_key
+from index.embed import Embedder
+from index.errors import DocumentError, EmptyDocument, SafetyStop, UnreadableDocument
+from index.lexical import LexicalIndex
+from index.library import Library
+from index.load import Limits, Loaded
+from index.load.isolate import SafeLoader
+from index.naming import embedding_text, free_id, overridden, title_from
+from index.passages import cut
+from index.report import Check, Checker, Failure, Stage, SyncPolicy, SyncProgress
+from index.sentences import split
+from index.store import GenerationStore
+from index.tidy import tidy
+from index.types import Generation, LoadedDocument, Metadata, Revision
+from index.vectors import VectorIndex
+from index.writer import Writer
+
+_EMBED_AT_ONCE = 256
+# More characters than any language has in a token. Tokenizers count 0 for what they drop and 1 for a "word" of any
+# length: a page of such characters would make one passage of megabytes.
+_TOKEN_CHARACTERS = 10
+# One document may well be half of a small library.
+_FEW = 1
+
+
+class Intake:
+    """One intake: what it has seen so far. Made under the writer's lock; `documents` first, then `land`."""
+
+    def __init__(
+        self, library: Library, writer: Writer, embedder: Embedder, policy: SyncPolicy, *, dry_run: bool,
+        progress: Callable[[SyncProgress], None],
+    ) -> None:  # fmt: skip
+        self._library = library
+        self._writer = writer
+        self._embedder = embedder
+        self._policy = policy
+        self._dry_run = dry_run
+        self._tell = progress
+        self._loader = SafeLoader(Limits(file=policy.largest))
+        self._words = LexicalIndex(library.folder, library.meta["history"])
+        self._owned = writer.owned()
+        self._withheld = writer.withheld()
+        self._added: dict[str, str] = {}  # document id → uri
+        self._changed: dict[str, str] = {}
+        self._vanished: list[str] = []
+        self._restored: list[str] = []
+        self._states: list[FileState] = []
+        self._staged: list[int] = []
+        self._pending: dict[bytes, str] = {}
+        self.failed: list[Failure] = []
+        self.kept_out: list[str] = []
+        self.ignored: list[str] = []
+        self.skipped = self.seen = self.total = self.embedded = 0
+        self.removed: list[str] = []
+        self.aside: int | None = None
+        self.check: Check | None = None
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        return tuple(self._added.values())
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        return tuple(self._changed.values())
+
+    def report(self, stage: Stage) -> None:
+        """Tell how far it is."""
+        self._tell(SyncProgress(stage, self.seen, self.total, self.embedded))
+
+    def close(self) -> None:
+        """End the process that the loaders run in."""
+        self._loader.close()
+
+    def tidy(self) -> None:
+        """Undo what an interrupted change left behind, and mend the word index."""
+        tidy(self._library, self._writer, self._words)
+
+    # ---- one file -------------------------------------------------------------------------------------------------
+
+    def passed_over(self, path: str, documents: Mapping[str, str]) -> bool:
+        """Return whether nothing need be done for a file that is as it was; count it then."""
+        out = [_place(path, member) for member, identity in documents.items() if identity in self._withheld]
+        if out and self._policy.include_deleted:
+            return False
+        self.kept_out += out
+        self.skipped += len(documents) - len(out)
+        if not documents:
+            self.ignored.append(path)
+        return True
+
+    def not_a_document(self, state: FileState) -> None:
+        """Remember a file in which there is no document, and never was."""
+        self.ignored.append(state.path)
+        self._states.append(state)
+
+    def seen_again(self, state: FileState) -> None:
+        """Remember a file that was read and is as it was."""
+        self._states.append(state)
+
+    def documents(
+        self, state: FileState, data: bytes, sidecar: bytes | None, before: Mapping[str, str],
+        given: Metadata | None = None, *, wanted: bool = False,
+    ) -> None:  # fmt: skip
+        """Take in the documents of one file; `before` are those that it had, by member.
+
+        `given` is what the sender says of the only document in it. `wanted` takes in again what was deleted by hand.
+
+        :raises DocumentError: if nothing of it can be read; what the library has of it stays.
+        """
+        loaded = self._load(state.path, data, sidecar)
+        failures = len(self.failed)
+        self.failed += [Failure(error.name, error.code, error.reason) for error in loaded.failures]
+        broken = {error.name for error in loaded.failures}
+        documents: dict[str, str] = {m: i for m, i in before.items() if _place(state.path, m) in broken}
+        for document in loaded.documents:
+            if given is not None and len(loaded.documents) == 1:
+                document = replace(document, metadata=overridden(document.metadata, given))
+            try:
+                documents[document.member] = self._document(state, document, before, wanted)
+            except DocumentError as error:
+                self.failed.append(Failure(error.name, error.code, error.reason))
+                if document.member in before:
+                    documents[document.member] = before[document.member]
+        self._vanished += [identity for member, identity in before.items() if member not in documents]
+        # What failed is to be told of again by the next sync, so it is to look at this file again.
+        pipeline = state.pipeline if len(self.failed) == failures else ""
+        self._states.append(replace(state, documents=documents, pipeline=pipeline))
+
+    def _load(self, path: str, data: bytes, sidecar: bytes | None) -> Loaded:
+        try:
+            return self._loader.load(data, path, encoding=self._policy.encoding, sidecar=sidecar)
+        except DocumentError:
+            raise
+        except Exception as error:  # a parser that trips over one file must not stop the other thousand
+            raise UnreadableDocument(path, f"its loader failed with {type(error).__name__}") from error
+
+    def _document(self, state: FileState, loaded: LoadedDocument, before: Mapping[str, str], wanted: bool) -> str:
+        """Stage one document if it is not as it was, and return its id."""
+        place = _place(state.path, loaded.member)
+        uri = loaded.metadata.url if loaded.metadata.url is not None else place
+        title = loaded.metadata.title if loaded.metadata.title is not None else title_from(state.path, loaded.member)
+        known = before.get(loaded.member)
+        identity = self._new_id(uri) if known is None else known
+        if identity in self._withheld:
+            if not (wanted or self._policy.include_deleted):
+                self.kept_out.append(place)
+                return identity
+            self._restored.append(identity)
+        revision = Revision.of(loaded.text)
+        draft = Draft(identity, uri, title, loaded.metadata, revision, loaded.pages, state.root, state.path,
+                      loaded.member)  # fmt: skip
+        present = self._writer.present(identity)
+        if present is not None and present[1] == draft.fingerprint:
+            self.skipped += 1
+            return identity
+        self._stage(draft, place)
+        (self._added if present is None else self._changed)[identity] = uri
+        return identity
+
+    def _new_id(self, uri: str) -> str:
+        # What was deleted by hand, and whose file is not known any more, is the same document if one comes again.
+        identity = free_id(uri, self._owned)
+        self._owned.add(identity)
+        return identity
+
+    def _stage(self, draft: Draft, place: str) -> None:
+        text = draft.revision.text
+        sentences = split(text, draft.metadata.language)
+        counted = self._embedder.count_tokens([s.span.of(text) for s in sentences])
+        tokens = [max(n, 1, len(s.span) // _TOKEN_CHARACTERS) for n, s in zip(counted, sentences, strict=True)]
+        cuts = cut(sentences, tokens, self._policy.passages)
+        if not cuts:
+            raise EmptyDocument(place, "no sentence in it; nothing to index")
+        if self._dry_run or self._writer.revive(draft):
+            return
+        texts = [embedding_text(draft.title, c.span.of(text)) for c in cuts]
+        keys = [vector_key(self._embedder.fingerprint, text) for text in texts]
+        self._staged += self._writer.stage_version(draft, cuts, keys)
+        missing = self._writer.missing_vectors(keys)
+        self._pending.update((key, text) for key, text in zip(keys, texts, strict=True) if key in missing)
+        self._embed_pending(everything=False)
+
+    def _embed_pending(self, *, everything: bool) -> None:
+        while len(self._pending) >= (1 if everything else _EMBED_AT_ONCE):
+            keys = list(self._pending)[:_EMBED_AT_ONCE]
+            vectors = self._embedder.embed([self._pending.pop(key) for key in keys])
+            self._writer.stage_vectors(keys, vectors)
+            self.embedded += len(keys)
+            self.report("embed")
+
+    # ---- landing --------------------------------------------------------------------------------------------------
+
+    def land(self, gone: Sequence[FileState], moved: Sequence[FileState], check: Checker | None) -> int | None:
+        """Commit what was taken in; return the new active generation, None if there is none.
+
+        `gone` are files whose documents go with them; of `moved` ones only the place is forgotten.
+
+        :raises SafetyStop: if more than half of the library would vanish; nothing is changed then.
+        """
+        vanished = [*self._vanished, *(identity for state in gone for identity in state.documents.values())]
+        uris = {identity: present[0] for identity in vanished if (present := self._writer.present(identity))}
+        self.removed = list(uris.values())
+        live = self._writer.live_documents()
+        if len(uris) > _FEW and 2 * len(uris) > live and not self._policy.allow_vanish:
+            raise SafetyStop(
+                f"{len(uris)} of {live} documents would be removed, because their files are gone; nothing was changed. "
+                "If that is meant, run `citespan sync --yes`; to keep them, pass --keep-missing"
+            )
+        if self._dry_run:
+            return None
+        self._embed_pending(everything=True)
+        forget = [(s.root, s.path) for s in (*gone, *moved)]
+        if not (self._added or self._changed or uris):
+            self._writer.remember(self._states, forget)
+            return None
+        self.report("index")
+        self._words.add(self._library.words(self._staged))
+        summary = {"added": len(self._added), "changed": len(self._changed), "removed": len(uris),
+                   "failed": len(self.failed)}  # fmt: skip
+        if check is not None:
+            self.report("check")
+            self.check = self._judge(check, list(uris))
+            if not self.check.passed:
+                self.report("commit")
+                self.aside = self._writer.commit_aside(changed=list(self._changed), removed=list(uris), summary=summary)
+                return None
+        self.report("commit")
+        return self._writer.commit(
+            changed=list(self._changed), removed=list(uris), files=self._states, gone=forget, summary=summary,
+            restored=self._restored,
+        )  # fmt: skip
+
+    def _judge(self, check: Checker, removed: Sequence[str]) -> Check:
+        """Ask the check about the generation that is about to be, which nobody else sees."""
+        ending = {*self._changed, *removed}
+        coming = self._writer.generation
+        ids = self._library.coming_ids(coming, ending)
+        vectors = VectorIndex.of(self._library, self._embedder.dimensions, coming, ids)
+        generation = Generation(coming, "", 0, len(ids), {}, active=False)
+        return check(GenerationStore(self._library, generation, self._embedder, vectors, self._words.searcher()))
+
+
+def _place(path: str, member: str) -> str:
+    """Return the name of a document in a file."""
+    return f"{path}#{member}" if member else path

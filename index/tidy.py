@@ -1,0 +1,57 @@
+"""Bringing a library to rights before it is changed: ending what an interrupted change left undone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from index import schema
+from index.errors import LibraryBusy
+from index.lexical import LexicalIndex
+from index.library import Library
+from index.writer import Writer
+
+# How long readers are waited for that keep the write-ahead log from being emptied. None reads for longer.
+_EMPTY_SECONDS = 30.0
+
+
+def tidy(library: Library, writer: Writer, words: LexicalIndex) -> None:
+    """Undo what an interrupted change left behind, end an interrupted purge, and mend the word index."""
+    writer.drop_dead()
+    words.sweep()
+    if writer.purging():
+        finish_purge(library, writer, words)
+    elif words.interrupted or not words.serves(library.newest_kept()):
+        words.rebuild(library.words(library.kept_ids()))
+        writer.forget_dropped()
+    elif dropped := writer.dropped():
+        words.remove(dropped)
+        writer.forget_dropped()
+
+
+def finish_purge(library: Library, writer: Writer, words: LexicalIndex) -> None:
+    """Take what was purged out of the word index and out of the write-ahead log, and note that it is done.
+
+    The index is written anew: what tantivy only marks as deleted stays in its files.
+
+    :raises LibraryBusy: if a reader keeps the log from being emptied; the next change of the library tries again.
+    """
+    words.rebuild(library.words(library.kept_ids()))
+    empty_log(library.folder)
+    writer.forget_dropped()
+
+
+def empty_log(folder: Path) -> None:
+    """Move the write-ahead log into the library file and cut it to nothing: what was overwritten is in neither."""
+    connection = schema.connect(folder / schema.FILE_NAME, writable=True)
+    try:
+        deadline = time.monotonic() + _EMPTY_SECONDS
+        while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] != 0:
+            if time.monotonic() > deadline:
+                raise LibraryBusy(
+                    f"{folder}: the change is done, but a reader kept the write-ahead log from being emptied; "
+                    "old bytes stay in it until `citespan compact` is run with nothing else open"
+                )
+            time.sleep(0.05)
+    finally:
+        connection.close()
