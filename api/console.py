@@ -1,28 +1,28 @@
-"""What the commands print: progress, and values as lines."""
+"""What the commands print: values as lines, and what happens while they run."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
+import signal
 import textwrap
-import time
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
+from api.progress import Meter as Meter
+from api.progress import lasting, sync_progress
 from index.embed import Embedder
-from index.sync import SyncPolicy, SyncProgress, SyncReport, sync
+from index.report import Checker, SyncPolicy, SyncReport
+from index.sync import sync
+from index.watch import Away, Back, Deaf, Heard, Noticed, Synced, Trouble, WatchPolicy, watch
 from qa.types import Answer, Reply
 
 if TYPE_CHECKING:
     from qa.evaluate import Report
 
 _LISTED = 20
-_LINE_EVERY_SECONDS = 5.0
 # Control characters, what cannot be encoded, and what reverses the order of what is read.
 _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 # JSON's own line ends stay; a string in it has none.
@@ -30,54 +30,97 @@ _OBEYED_IN_JSON = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u
 
 
 def run_sync(
-    folder: Path, embedder: Embedder, paths: Sequence[Path], *, encoding: str | None = None, quiet: bool = False
+    folder: Path,
+    embedder: Embedder,
+    paths: Sequence[Path],
+    *,
+    policy: SyncPolicy | None = None,
+    check: Checker | None = None,
+    dry_run: bool = False,
+    quiet: bool = False,
 ) -> SyncReport:
-    """Sync and show how far it is: a bar on a terminal, now and then a line elsewhere."""
-    policy = SyncPolicy(encoding=encoding)
+    """Sync and show how far it is: a bar on a terminal, now and then a line elsewhere. Errors are those of `sync`."""
     if quiet:
-        return sync(folder, embedder, paths, policy=policy)
-    if not sys.stderr.isatty():
-        return sync(folder, embedder, paths, policy=policy, progress=_lines())
-    columns = (
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("files"),
-        TextColumn("{task.fields[passages]} passages"), TimeElapsedColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("scan", total=None, passages=0)
-
-        def show(now: SyncProgress) -> None:
-            bar.update(task, description=now.stage, completed=now.files, total=now.files_total, passages=now.passages)
-
-        return sync(folder, embedder, paths, policy=policy, progress=show)
+        return sync(folder, embedder, paths, policy=policy, check=check, dry_run=dry_run)
+    with sync_progress() as progress:
+        return sync(folder, embedder, paths, policy=policy, check=check, dry_run=dry_run, progress=progress)
 
 
-class _lines:  # noqa: N801 - called like a function
-    """Prints a plain line every few seconds."""
+def watch_folders(folder: Path, embedder: Embedder, paths: Sequence[Path], policy: SyncPolicy, settle: float) -> None:
+    """Keep the library in `folder` in step with `paths` and print what happens; return at Ctrl-C or SIGTERM.
 
-    def __init__(self) -> None:
-        self._last = time.monotonic()
+    SIGTERM lets a sync end first. For the main thread only, which is where signals arrive.
 
-    def __call__(self, now: SyncProgress) -> None:
-        if time.monotonic() - self._last >= _LINE_EVERY_SECONDS:
-            self._last = time.monotonic()
-            print(
-                f"{now.stage}: {now.files} of {now.files_total} files, {now.passages} passages embedded",
-                file=sys.stderr,
+    :raises PathNotFound: if a path does not exist at the start.
+    :raises Interrupted: if Ctrl-C came in the middle of a sync; the message says whether it landed.
+    """
+    stop = threading.Event()
+
+    def say(heard: Heard) -> None:
+        for line in watch_lines(heard):
+            print(line, flush=True)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        print(f"watching {', '.join(printable(str(path)) for path in paths)}; Ctrl-C ends it", flush=True)
+        watch(
+            paths,
+            lambda: run_sync(folder, embedder, paths, policy=policy),
+            stop=stop,
+            policy=WatchPolicy(settle=settle),
+            ignored=[folder],
+            heard=say,
+        )
+    except KeyboardInterrupt:
+        print("no longer watching", flush=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def watch_lines(heard: Heard) -> Iterator[str]:
+    """Yield what a watch has to say; nothing of a sync that found nothing to do."""
+    match heard:
+        case Noticed(paths):
+            if paths:
+                yield f"changes noticed: {len(paths)}"
+        case Synced(report):
+            if report is not None and (report.generation is not None or report.failed or report.aside is not None):
+                yield from report_lines(report)
+        case Away(path, reason):
+            yield f"{printable(str(path))}: {reason}; its documents stay, and nothing is synced until it is back"
+        case Back(path):
+            yield f"{printable(str(path))}: back"
+        case Trouble(error, again_in):
+            yield f"failed, tried again in {lasting(again_in)}: {printable(str(error))}"
+        case Deaf(reason, every):
+            yield (
+                f"the system gives no file events ({printable(reason)}): a sync every {lasting(every)} instead; "
+                "on Linux fs.inotify.max_user_watches and max_user_instances are the limits to raise"
             )
 
 
 def report_lines(report: SyncReport) -> Iterator[str]:
-    """Yield what a sync did."""
+    """Yield what a sync did, or a dry run would do."""
     for word, names in (("added", report.added), ("changed", report.changed), ("removed", report.removed)):
         yield from _named(word, names)
-    yield from _named("ignored, no loader for it", report.ignored)
+    yield from _named("kept out, deleted by hand (--include-deleted takes it in)", report.kept_out)
+    yield from _named("ignored, no document", report.ignored)
     for failure in report.failed:
         yield f"  failed   {printable(failure.name)}: {printable(failure.reason)}"
     counts = (
         f"{len(report.added)} added, {len(report.changed)} changed, {len(report.removed)} removed, "
         f"{report.skipped} unchanged, {len(report.failed)} failed"
     )
-    if report.generation is None:
+    if report.check is not None:
+        yield f"check: {printable(report.check)}"
+    if report.dry_run:
+        yield f"nothing was done; a sync would make: {counts} ({report.seconds:.1f} s)"
+    elif report.aside is not None:
+        yield (
+            f"generation {report.aside} is kept aside and does not answer: {counts} ({report.seconds:.1f} s); "
+            f"`citespan rollback {report.aside}` makes it answer all the same"
+        )
+    elif report.generation is None:
         yield f"nothing changed: {counts} ({report.seconds:.1f} s)"
     else:
         yield f"generation {report.generation}: {counts}; {report.embedded} passages embedded ({report.seconds:.1f} s)"

@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_read_is_listed_and_stops_nothing(
     assert sorted(line.split(":")[0] for line in lines if line.startswith("  failed")) == [
         "  failed   binary.txt", "  failed   empty.md",
     ]  # fmt: skip
-    assert "  ignored, no loader for it picture.bmp" in lines
+    assert "  ignored, no document picture.bmp" in lines
     assert "2 added, 0 changed, 0 removed, 0 unchanged, 2 failed" in lines[-1]
 
 
@@ -196,7 +196,7 @@ def test_documents_and_show(citespan: Citespan, seeds_library: Path) -> None:
         told = as_json(citespan("show", document["id"], "--json", library=seeds_library))
         assert shown.stdout.endswith(f"\n\n{told['text']}\n")
         assert "sha256:" + hashlib.sha256(told["text"].encode()).hexdigest() == document["revision"]
-        assert told == {**document, "text": told["text"]}
+        assert told == {**document, "copies": [], "text": told["text"]}
 
 
 def test_an_unknown_document_cannot_be_shown(citespan: Citespan, seeds_library: Path) -> None:
@@ -348,7 +348,10 @@ def test_a_wrong_variable_is_wrong_usage_and_named(monkeypatch: pytest.MonkeyPat
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(cli.app, ["--help"])
     assert result.exit_code == 0
-    for command in ("sync", "ask", "serve", "documents", "show", "verify", "eval", "bench", "doctor"):
+    for command in (
+        "sync", "watch", "ask", "serve", "documents", "show", "delete", "generations", "diff", "rollback", "verify",
+        "compact", "reembed", "backup", "restore", "absent", "eval", "bench", "doctor",
+    ):  # fmt: skip
         assert f"\n  {command}" in result.stdout
         assert CliRunner().invoke(cli.app, [command, "--help"]).exit_code == 0
 

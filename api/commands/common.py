@@ -1,0 +1,110 @@
+"""What the commands share: settings, printing, and errors told. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from api.settings import Settings
+    from api.wiring import Runtime
+    from index.library import Library
+
+NO_ANSWER = 3
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Paths = Annotated[list[Path], typer.Argument(help="Files and folders.", show_default=False)]
+
+
+def _known_encoding(name: str | None) -> str | None:
+    if name is not None:
+        from index.load.decode import codec
+
+        try:
+            codec(name)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    return name
+
+
+Encoding = Annotated[
+    str | None,
+    typer.Option(callback=_known_encoding, help="Tried for text that is not UTF-8, for example latin-1."),
+]
+
+
+class Options:
+    """Options that stand before the command."""
+
+    library: Path | None = None
+
+
+def read_settings(**changes: Any) -> Settings:
+    from pydantic import ValidationError
+
+    from api.settings import Settings
+
+    if Options.library is not None:
+        changes["library"] = Options.library
+    try:
+        return Settings(**changes)
+    except ValidationError as error:
+        wrong = "; ".join(f"CITESPAN_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise typer.BadParameter(wrong) from error
+
+
+def show_line(text: str = "") -> None:
+    typer.echo(text)
+
+
+def print_json(value: object) -> None:
+    from api.console import printable_json
+
+    typer.echo(printable_json(value))
+
+
+def fail(code: str, message: str, as_json: bool) -> NoReturn:
+    if as_json:
+        print_json({"error": {"code": code, "message": message}})
+    else:
+        typer.echo(f"citespan: {message}", err=True)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def errors_told(as_json: bool = False) -> Iterator[None]:
+    """Turn what the user can mend into a message and exit code 1."""
+    from index.errors import CitespanError
+
+    try:
+        yield
+    except CitespanError as error:
+        fail(error.code, str(error), as_json)
+
+
+@contextmanager
+def opened(as_json: bool) -> Iterator[Runtime]:
+    with errors_told(as_json):
+        from api.wiring import open_runtime
+
+        runtime = open_runtime(read_settings())
+        try:
+            yield runtime
+        finally:
+            runtime.close()
+
+
+@contextmanager
+def opened_library(as_json: bool) -> Iterator[Library]:
+    with errors_told(as_json):
+        from index.library import Library
+
+        library = Library(read_settings().library)
+        try:
+            yield library
+        finally:
+            library.close()
