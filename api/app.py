@@ -14,22 +14,26 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from api import problems
-from api.middleware import BodyLimit, Failures, KnownHosts, SecurityHeaders
-from api.routes import ask, documents, health, search
-from api.wiring import Refresher, Runtime
+from api.middleware import ApiKey, BodyLimit, Failures, KnownHosts, OwnPages, SecurityHeaders
+from api.routes import ask, documents, generations, health, jobs, search
+from api.wiring import PurgeWatch, Refresher, Runtime, open_worker
 
 _STATIC = Path(__file__).parent / "static"
+# How many of the largest documents a request may hold.
+_DOCUMENTS_WORTH = 4
 _EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
 
 
 def create_app(runtime: Runtime) -> FastAPI:
     """Return the application over an open runtime, which stays the caller's to close."""
+    settings = runtime.settings
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # A question that waits for its turn holds a thread; the other routes need theirs all the same.
         to_thread.current_default_thread_limiter().total_tokens += runtime.gate.places
-        with Refresher(runtime.store, runtime.settings.refresh_seconds):
+        watch = PurgeWatch(runtime.store, runtime.conversations)
+        with Refresher(runtime.store, settings.refresh_seconds, watch.look), open_worker(runtime):
             yield
 
     app = _Application(
@@ -45,7 +49,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     problems.install(app)
-    for module in (ask, search, documents, health):
+    for module in (ask, search, documents, jobs, generations, health):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 
@@ -53,9 +57,13 @@ def create_app(runtime: Runtime) -> FastAPI:
     def page() -> FileResponse:
         return FileResponse(_STATIC / "index.html", media_type="text/html; charset=utf-8")
 
-    app.add_middleware(BodyLimit, largest=runtime.settings.largest_request)
+    app.add_middleware(BodyLimit, largest=settings.largest_request, uploads=_DOCUMENTS_WORTH * settings.largest_upload)
+    if settings.api_key is not None:
+        app.add_middleware(ApiKey, key=settings.api_key.get_secret_value())
+    names = allowed_hosts(settings.host, settings.allowed_hosts)
+    app.add_middleware(OwnPages, names=names)
     # A page elsewhere whose name is made to point here (DNS rebinding) must not read the user's documents.
-    app.add_middleware(KnownHosts, names=allowed_hosts(runtime.settings.host, runtime.settings.allowed_hosts))
+    app.add_middleware(KnownHosts, names=names)
     app.add_middleware(Failures)
     app.add_middleware(SecurityHeaders)
     return app

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from index.errors import UnknownConversation
 from qa.types import Turn
@@ -22,6 +22,7 @@ class Conversations:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._held: OrderedDict[str, tuple[float, tuple[Turn, ...]]] = OrderedDict()
+        self._purged: list[frozenset[str]] = []
         self._lock = threading.Lock()
 
     def turns(self, conversation_id: str | None) -> tuple[Turn, ...]:
@@ -39,9 +40,29 @@ class Conversations:
                 )
             return turns
 
-    def add(self, conversation_id: str | None, turn: Turn) -> str:
-        """Append a turn, to a new conversation for None; return the conversation's id."""
+    def mark(self) -> int:
+        """Return a mark to take before a question is answered and to give to `add` with its turn."""
         with self._lock:
+            return len(self._purged)
+
+    def forget(self, document_ids: Collection[str]) -> None:
+        """Forget the conversations that quote one of these documents, and those being answered that will."""
+        with self._lock:
+            gone = frozenset(document_ids)
+            self._purged.append(gone)
+            for name in [name for name, (_, turns) in self._held.items() if _quotes(turns, gone)]:
+                del self._held[name]
+
+    def add(self, conversation_id: str | None, turn: Turn, mark: int | None = None) -> str:
+        """Append a turn, to a new conversation for None; return the conversation's id.
+
+        A turn that quotes what was purged since `mark` is not kept, and its conversation is over.
+        """
+        with self._lock:
+            if mark is not None and any(_quotes((turn,), gone) for gone in self._purged[mark:]):
+                name = secrets.token_urlsafe(16) if conversation_id is None else conversation_id
+                self._held.pop(name, None)
+                return name
             name = secrets.token_urlsafe(16) if conversation_id is None else conversation_id
             now = self._clock()
             _, turns = self._held.pop(name, (0.0, ()))
@@ -49,3 +70,7 @@ class Conversations:
             while len(self._held) > _MOST or now - next(iter(self._held.values()))[0] > _LIFETIME_SECONDS:
                 self._held.popitem(last=False)
             return name
+
+
+def _quotes(turns: Collection[Turn], document_ids: frozenset[str]) -> bool:
+    return any(not document_ids.isdisjoint(turn.documents) for turn in turns)

@@ -89,9 +89,9 @@ def _reader() -> str:
 
 
 def _embedder(settings: Settings) -> str:
-    from index.embed import SentenceTransformerEmbedder
+    from api.wiring import open_embedder
 
-    embedder = SentenceTransformerEmbedder(settings.embedder)
+    embedder = open_embedder(settings)
     return f"{embedder.fingerprint}, {embedder.dimensions} dimensions"
 
 

@@ -1,7 +1,8 @@
-"""What holds for every request: whom it may be for, how large it may be, and what browsers may do with its response."""
+"""What holds for every request: whom it may be for and come from, how large it may be, what browsers may do with it."""
 
 from __future__ import annotations
 
+import hmac
 import logging
 import re
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import INTERNAL, problem
+from api.uploads import RequestTooLarge
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -25,6 +27,10 @@ _HEADERS = {
 
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^][:@/]+)(?::[0-9]+)?")
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+UPLOADS = "/v1/documents"
+# Where the library can be changed.
+_CHANGING = (UPLOADS, "/v1/generations")
 _log = logging.getLogger(__name__)
 
 
@@ -87,21 +93,83 @@ class KnownHosts:
         await self._app(scope, receive, send)
 
 
-class BodyLimit:
-    """Refuses request bodies over `largest` bytes with 413, whether or not they announce their length."""
+class OwnPages:
+    """Refuses what a page of another site makes a browser send, unless it only reads: forms need no permission.
 
-    def __init__(self, app: ASGIApp, largest: int) -> None:
+    A page is ours if it comes from one of `names`, or from the very name that the request calls this server by.
+    """
+
+    def __init__(self, app: ASGIApp, names: Iterable[str]) -> None:
+        self._app = app
+        self._names = frozenset(name.lower() for name in names) - {"*"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in _SAFE and not self._is_ours(Headers(scope=scope)):
+            response = problem(403, "cross-site", "a page of another site sent this; it may not")
+            await response(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _is_ours(self, headers: Headers) -> bool:
+        if headers.get("sec-fetch-site") == "cross-site":
+            return False
+        origin = headers.get("origin")
+        if origin is None:
+            return True
+        scheme, _, rest = origin.lower().partition("://")
+        page = _HOST.fullmatch(rest)
+        called = _HOST.fullmatch(headers.get("host", "").lower())
+        if scheme not in ("http", "https") or page is None:
+            return False
+        return page[1] in self._names or (called is not None and page[1] == called[1])
+
+
+class ApiKey:
+    """Lets only requests with the key `Authorization: Bearer …` change the library."""
+
+    def __init__(self, app: ASGIApp, key: str) -> None:
+        self._app = app
+        self._key = key.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in _SAFE and scope["path"].startswith(_CHANGING):
+            scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+            shown = given.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
+            if not hmac.compare_digest(shown, self._key):
+                detail = "the library is changed with its key only; send it as `Authorization: Bearer …`"
+                response = problem(401, "key-needed", detail, headers={"WWW-Authenticate": "Bearer"})
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class BodyLimit:
+    """Refuses request bodies over `largest` bytes with 413, whether or not they announce their length.
+
+    Documents that are sent may have `uploads` bytes; they are counted while they pass and never held here.
+    """
+
+    def __init__(self, app: ASGIApp, largest: int, uploads: int) -> None:
         self._app = app
         self._largest = largest
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        is_upload = scope["path"] == UPLOADS and scope["method"] == "POST"
+        largest = self._uploads if is_upload else self._largest
         announced = Headers(scope=scope).get("content-length", "0")
-        if announced.isdecimal() and int(announced) > self._largest:
-            await self._refuse(scope, receive, send)
-            return
+        if announced.isdecimal() and int(announced) > largest:
+            response = problem(413, RequestTooLarge.code, _too_large(largest))
+            await response(scope, receive, send)
+        elif is_upload:
+            await self._app(scope, _counted(receive, largest), send)
+        else:
+            await self._read_first(scope, receive, send)
+
+    async def _read_first(self, scope: Scope, receive: Receive, send: Send) -> None:
         # The body is read here, once: it is small by this very limit, and the application sees it whole or not at all.
         body = bytearray()
         more = True
@@ -112,7 +180,8 @@ class BodyLimit:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self._largest:
-                await self._refuse(scope, receive, send)
+                response = problem(413, RequestTooLarge.code, _too_large(self._largest))
+                await response(scope, receive, send)
                 return
         given = False
 
@@ -125,6 +194,21 @@ class BodyLimit:
 
         await self._app(scope, replay, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = problem(413, "request-too-large", f"the request is over {self._largest:,} bytes")
-        await response(scope, receive, send)
+
+def _counted(receive: Receive, largest: int) -> Receive:
+    """Return a `receive` that raises RequestTooLarge after `largest` bytes."""
+    count = 0
+
+    async def counting() -> Message:
+        nonlocal count
+        message = await receive()
+        count += len(message.get("body", b""))
+        if count > largest:
+            raise RequestTooLarge(_too_large(largest))
+        return message
+
+    return counting
+
+
+def _too_large(largest: int) -> str:
+    return f"the request is over {largest:,} bytes"

@@ -12,21 +12,35 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api import jobs
 from api.gate import Overloaded
 from api.schemas import Problem
+from api.uploads import RequestTooLarge
 from index import errors
 
 _STATUS: Mapping[type[errors.CitespanError], int] = {
     errors.UnknownDocument: 404,
     errors.UnknownRevision: 404,
     errors.UnknownConversation: 404,
+    errors.UnknownGeneration: 404,
+    errors.GenerationPurged: 410,
+    errors.UnsupportedFormat: 415,
+    errors.DocumentTooLarge: 413,
     errors.QuestionError: 422,
     errors.LibraryBusy: 503,
+    errors.DiskFull: 507,
+    jobs.UnknownJob: 404,
+    jobs.KeyInUse: 409,
+    jobs.KeyReused: 422,
+    jobs.QueueFull: 429,
+    RequestTooLarge: 413,
     errors.CitespanError: 500,
 }
 _RETRY_SECONDS = "2"
+_QUEUE_SECONDS = "10"
 INTERNAL = "something went wrong here; the server's log says what"
 _BUSY = "the library is busy; try again in a moment"
+_FULL = "no space is left on the server's disk; nothing was changed"
 # How many wrong fields are named, and how much of a name that the sender made up.
 _FIELDS = 20
 _NAME = 100
@@ -61,11 +75,14 @@ def install(app: FastAPI) -> None:
     def known(request: Request, error: errors.CitespanError) -> JSONResponse:
         status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
         if status < 500:
-            return problem(status, error.code, str(error))
+            headers = {"Retry-After": _QUEUE_SECONDS} if status == 429 else None
+            return problem(status, error.code, str(error), headers=headers)
         # Such a message names folders of this machine: it is for those who keep the server.
         _log.error("%s %s: %s", request.method, request.url.path, error)
         if status == 503:
             return problem(status, error.code, _BUSY, headers={"Retry-After": _RETRY_SECONDS})
+        if status == 507:
+            return problem(status, error.code, _FULL)
         return problem(status, error.code, INTERNAL)
 
     @app.exception_handler(Overloaded)

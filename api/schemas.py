@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from index import types as index_types
 from index.errors import UnsupportedParameter
@@ -17,6 +17,9 @@ from qa.types import Answer, Citation, Question, Reply, Retrieved, Turn
 from qa.verify import Claim, Status, Verdict
 
 _Id = Annotated[str, StringConstraints(max_length=200)]
+_MOMENT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
 
 
 def _iso_date(value: object) -> object:
@@ -29,17 +32,41 @@ def _iso_date(value: object) -> object:
 _Day = Annotated[date, Field(strict=False), BeforeValidator(_iso_date)]
 
 
-class _Request(BaseModel):
+def _moment(value: str) -> str:
+    """Return the moment an ISO date or date-time stands for, in UTC: of a date its end, of no zone UTC."""
+    found = _MOMENT.fullmatch(value)
+    try:
+        if found is None:
+            raise ValueError
+        clock = found[2] if found[2] is not None else "23:59:59.999"
+        zone = found[3] if found[3] is not None else "+00:00"
+        moment = datetime.fromisoformat(f"{found[1]}T{clock}{zone}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("a moment is written as in 2026-01-31 or 2026-01-31T12:00:00Z") from None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_Number = Annotated[int, Field(ge=1, lt=2**62)]
+_Moment = Annotated[str, StringConstraints(max_length=40), AfterValidator(_moment)]
+AsOf = _Number | _Moment | None
+_AS_OF: AsOf = Field(
+    None,
+    description="answer from the library as it was: the number of a generation, or an ISO date (its end, in UTC) or "
+    "date-time",
+)
+
+
+class RequestModel(BaseModel):
     """Requests say exactly what they mean: unknown fields and wrong types are refused, nothing is guessed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class _Response(BaseModel):
+class ResponseModel(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class FilterModel(_Request):
+class FilterModel(RequestModel):
     """Which documents may answer; a null leaves that side open."""
 
     published_from: _Day | None = Field(None, description="ISO date, inclusive")
@@ -58,8 +85,8 @@ class FilterModel(_Request):
         )
 
 
-class AskRequest(_Request):
-    """A question. `risk` and `as_of` are not served yet: anything but null is refused."""
+class AskRequest(RequestModel):
+    """A question. `risk` is not served yet: anything but null is refused."""
 
     question: str = Field(
         description=f"1 to {LONGEST_QUESTION} characters", examples=["When did China announce the ban?"]
@@ -67,24 +94,23 @@ class AskRequest(_Request):
     conversation_id: _Id | None = Field(None, description="of an earlier reply, to go on from there")
     max_citations: int = Field(3, ge=1, le=MOST_CITATIONS)
     risk: float | None = Field(None, description="not served yet: null")
-    as_of: int | str | None = Field(None, description="not served yet: null")
+    as_of: AsOf = _AS_OF
     filter: FilterModel | None = None
 
     def to_question(self, conversation: tuple[Turn, ...]) -> Question:
         """:raises UnsupportedParameter: for a parameter of the contract that this version does not serve."""
-        for name, value in (("risk", self.risk), ("as_of", self.as_of)):
-            if value is not None:
-                raise UnsupportedParameter(f"{name} is not served by this version; leave it out or send null")
+        if self.risk is not None:
+            raise UnsupportedParameter("risk is not served by this version; leave it out or send null")
         where = index_types.Filter() if self.filter is None else self.filter.to_filter()
         return Question(normalise(self.question), conversation, where, self.max_citations)
 
 
-class HighlightModel(_Response):
+class HighlightModel(ResponseModel):
     start: int
     end: int
 
 
-class CitationModel(_Response):
+class CitationModel(ResponseModel):
     """A quote and where it stands. Characters and bytes count in the revision's canonical text, ends exclusive."""
 
     number: int = Field(description="as in the answer's [n], from 1")
@@ -114,26 +140,27 @@ class CitationModel(_Response):
         return cls(
             number=citation.number, document_id=document.id, revision=document.revision, title=document.title,
             uri=document.uri, publisher=document.publisher, author=document.author, published_at=document.published_at,
-            page=None, quote=citation.quote, start=citation.span.start, end=citation.span.end,
+            page=document.page(citation.span.start), quote=citation.quote,
+            start=citation.span.start, end=citation.span.end,
             byte_start=citation.bytes.start, byte_end=citation.bytes.end, quote_sha256=citation.sha256,
             highlight=None if highlight is None else HighlightModel(start=highlight.start, end=highlight.end),
             answer_start=None if place is None else place.start, answer_end=None if place is None else place.end,
         )  # fmt: skip
 
 
-class SideModel(_Response):
+class SideModel(ResponseModel):
     value: str
     citations: list[int]
     documents: int
     independent: int
 
 
-class RiskModel(_Response):
+class RiskModel(ResponseModel):
     target: float | None = Field(description="null: no risk was asked for; `threshold` is the calibrated default")
     threshold: float = Field(description="the confidence from which the service answers")
 
 
-class AskResponse(_Response):
+class AskResponse(ResponseModel):
     """The reply. `answerable` false is an ordinary reply: the sources do not say, and `nearest` came closest."""
 
     id: str
@@ -173,11 +200,12 @@ class AskResponse(_Response):
         )  # fmt: skip
 
 
-class SearchRequest(_Request):
+class SearchRequest(RequestModel):
     """A search for passages."""
 
     query: str = Field(description=f"1 to {LONGEST_QUESTION} characters")
     max_num_results: int = Field(10, ge=1, le=50)
+    as_of: AsOf = _AS_OF
     filter: FilterModel | None = None
 
     def to_question(self) -> Question:
@@ -186,12 +214,12 @@ class SearchRequest(_Request):
         )
 
 
-class TextContent(_Response):
+class TextContent(ResponseModel):
     type: Literal["text"] = "text"
     text: str
 
 
-class SearchResult(_Response):
+class SearchResult(ResponseModel):
     """A passage, in the shape of OpenAI's vector-store search; `attributes` say where it stands."""
 
     file_id: str
@@ -214,7 +242,7 @@ class SearchResult(_Response):
         )
 
 
-class SearchResponse(_Response):
+class SearchResponse(ResponseModel):
     object: Literal["vector_store.search_results.page"] = "vector_store.search_results.page"
     search_query: list[str]
     data: list[SearchResult]
@@ -223,7 +251,7 @@ class SearchResponse(_Response):
     generation: int
 
 
-class DocumentModel(_Response):
+class DocumentModel(ResponseModel):
     """A document as it stands in the current generation."""
 
     object: Literal["document"] = "document"
@@ -238,6 +266,8 @@ class DocumentModel(_Response):
     tags: list[str]
     characters: int
     passages: int
+    pages: int | None = Field(description="null for formats without pages")
+    copy_group: str = Field(description="the same for documents that are copies of one another")
     added_in_generation: int
 
     @classmethod
@@ -246,11 +276,12 @@ class DocumentModel(_Response):
             id=document.id, uri=document.uri, revision=document.revision, title=document.title, author=document.author,
             publisher=document.publisher, published_at=document.published_at, language=document.language,
             tags=list(document.tags), characters=document.characters, passages=document.passages,
+            pages=len(document.pages) if document.pages else None, copy_group=document.group,
             added_in_generation=document.added,
         )  # fmt: skip
 
 
-class DocumentList(_Response):
+class DocumentList(ResponseModel):
     """A page of documents; pass `next_cursor` as `after` for the next one."""
 
     object: Literal["list"] = "list"
@@ -279,7 +310,7 @@ class VerifyRequest(BaseModel):
         return Claim(**self.model_dump())
 
 
-class VerifyResponse(_Response):
+class VerifyResponse(ResponseModel):
     """`verified`: the words stand there. `drifted`: they do not. `unknown`: no such document or revision here."""
 
     status: Status
@@ -291,7 +322,7 @@ class VerifyResponse(_Response):
         return cls(status=verdict.status, detail=verdict.detail, current=verdict.current)
 
 
-class Problem(_Response):
+class Problem(ResponseModel):
     """RFC 9457 problem details."""
 
     type: str
@@ -303,7 +334,7 @@ class Problem(_Response):
     )
 
 
-class Health(_Response):
+class Health(ResponseModel):
     status: Literal["ok"] = "ok"
     generation: int | None = None
     documents: int | None = None

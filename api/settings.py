@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import platformdirs
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -19,8 +19,8 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(platformdirs.user_data_dir("citespan", appauthor=False)) / "library"
     )
     """The library's folder."""
-    embedder: str = "all-MiniLM-L6-v2"
-    """A sentence-transformers model: the default one, or a folder."""
+    embedder: str | None = None
+    """A sentence-transformers model; without one that of the library, and for a new library all-MiniLM-L6-v2."""
     host: str = "127.0.0.1"
     """The address to listen on."""
     port: int = Field(default=8000, ge=0, le=65535)
@@ -34,7 +34,15 @@ class Settings(BaseSettings):
     refresh_seconds: float = Field(default=1.0, gt=0)
     """How often a server looks for generations that another process committed."""
     largest_request: int = Field(default=1_000_000, ge=1)
-    """The largest request body, in bytes."""
+    """The largest request body, in bytes; requests with documents have limits of their own."""
+    api_key: SecretStr | None = None
+    """What requests that change the library show as `Authorization: Bearer …`; if it is not set they need nothing."""
+    largest_upload: int = Field(default=32 * 1024 * 1024, ge=1)
+    """The largest document that is taken over HTTP, in bytes; a request may hold four times as much."""
+    jobs_waiting: int = Field(default=100, ge=1)
+    """Uploads that may wait to be taken in; more are refused with 429."""
+    jobs_bytes: int = Field(default=1024 * 1024 * 1024, ge=1)
+    """Bytes that may be stored for them."""
 
     @field_validator("library")
     @classmethod

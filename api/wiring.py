@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from api.conversations import Conversations
 from api.gate import Gate
+from api.jobs import Jobs, Limits
 from api.settings import Settings
-from index.embed import Embedder, SentenceTransformerEmbedder
+from api.worker import Worker
+from index.embed import DEFAULT, Embedder, SentenceTransformerEmbedder
+from index.errors import LibraryNotFound
 from index.library import Library
+from index.report import SyncPolicy, SyncProgress, SyncReport
 from index.store import LocalStore, TextStore
+from index.sync import Upload, ingest
 from qa import calibrate
 from qa.read import SpanReader
 from qa.service import AnswerService
@@ -28,24 +34,35 @@ class Runtime:
     store: LocalStore
     service: AnswerService
     gate: Gate
-    conversations: Conversations = field(default_factory=Conversations)
+    conversations: Conversations
+    jobs: Jobs
 
     def close(self) -> None:
+        self.jobs.close()
         self.store.close()
 
 
 def open_embedder(settings: Settings) -> Embedder:
-    """Return the embedder that the settings name."""
-    return SentenceTransformerEmbedder(settings.embedder)
+    """Return the embedder that the settings name, else the one that the library is kept with, else the default."""
+    name = settings.embedder
+    if name is None:
+        try:
+            library = Library(settings.library)
+        except LibraryNotFound:
+            name = DEFAULT
+        else:
+            name = library.meta["embedder"].rpartition(":")[0]
+            library.close()
+    return SentenceTransformerEmbedder(name)
 
 
-def open_service(embedder: Embedder) -> AnswerService:
+def open_service() -> AnswerService:
     """Return the path of a question with the reader and the calibration that ship with Citespan.
 
     :raises ModelError: if one is missing or damaged, or the two do not belong together.
     """
     reader = SpanReader()
-    return AnswerService(embedder, reader, calibrate.load(reader.fingerprint))
+    return AnswerService(reader, calibrate.load(reader.fingerprint))
 
 
 def open_runtime(settings: Settings, embedder: Embedder | None = None) -> Runtime:
@@ -57,9 +74,42 @@ def open_runtime(settings: Settings, embedder: Embedder | None = None) -> Runtim
     # Said before the models are loaded, which takes a while.
     Library(settings.library).close()
     embedder = open_embedder(settings) if embedder is None else embedder
-    service = open_service(embedder)
-    store = LocalStore(settings.library, embedder)
-    return Runtime(settings, store, service, Gate(settings.asks_at_once, settings.asks_waiting))
+    service = open_service()
+    store = LocalStore(settings.library, embedder, SentenceTransformerEmbedder)
+    gate = Gate(settings.asks_at_once, settings.asks_waiting)
+    limits = Limits(settings.jobs_waiting, settings.jobs_bytes, settings.largest_upload)
+    return Runtime(settings, store, service, gate, Conversations(), Jobs(settings.library, limits))
+
+
+def open_worker(runtime: Runtime) -> Worker:
+    """Return what takes the uploads that a service accepts into its library."""
+    settings, store = runtime.settings, runtime.store
+    policy = SyncPolicy(largest=settings.largest_upload)
+
+    def land(uploads: Sequence[Upload], progress: Callable[[SyncProgress], None]) -> SyncReport:
+        return ingest(settings.library, store.current().embedder, uploads, policy=policy, progress=progress)
+
+    return Worker(settings.library, runtime.jobs, land, store.refresh)
+
+
+class PurgeWatch:
+    """Forgets the conversations that quote what was purged, by whichever process."""
+
+    def __init__(self, store: LocalStore, conversations: Conversations) -> None:
+        self._store = store
+        self._conversations = conversations
+        self._seen = store.current().generation.number
+        self._told: frozenset[str] = frozenset()
+
+    def look(self) -> None:
+        """Look whether anything was purged since the last look. What was deleted before may be purged in no new one."""
+        newest = self._store.current().generation.number
+        purged = self._store.library.purged_since(self._seen)
+        # Up to here questions were answered from before the purge, so what was told may be to tell again.
+        fresh = purged if newest != self._seen else purged - self._told
+        self._seen, self._told = newest, purged
+        if fresh:
+            self._conversations.forget(fresh)
 
 
 class Refreshable(Protocol):
@@ -75,9 +125,11 @@ class Refreshable(Protocol):
 class Refresher:
     """A thread that takes up the generations other processes commit, as a context manager."""
 
-    def __init__(self, store: Refreshable, seconds: float) -> None:
+    def __init__(self, store: Refreshable, seconds: float, then: Callable[[], None] = lambda: None) -> None:
+        """`then` is called after every look."""
         self._store = store
         self._seconds = seconds
+        self._then = then
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
 
@@ -94,6 +146,7 @@ class Refresher:
             try:
                 if self._store.refresh():
                     _log.info("now answering from generation %d", self._store.current().generation.number)
+                self._then()
             except Exception as error:
                 # Whatever it was, the generation at hand still answers, and the next round tries again.
                 _log.warning("could not take up the newest generation: %s", error)

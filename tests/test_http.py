@@ -103,7 +103,7 @@ def test_a_question_of_twenty_thousand_characters_is_refused_with_the_limit(clie
     assert "20000 characters, 2000 are allowed" in problem["detail"]
 
 
-@pytest.mark.parametrize(("name", "value"), [("risk", 0.1), ("risk", 0), ("as_of", 1), ("as_of", "2026-01-01")])
+@pytest.mark.parametrize(("name", "value"), [("risk", 0.1), ("risk", 0)])
 def test_a_parameter_that_is_not_served_yet_is_refused_by_name(client: TestClient, name: str, value: Any) -> None:
     problem = assert_problem(ask(client, question=QUESTION, **{name: value}), 422, "unsupported-parameter")
     assert name in problem["detail"]
@@ -149,8 +149,9 @@ def test_what_a_form_on_another_page_could_send_is_refused(client: TestClient, h
     """Browsers send these kinds across origins without asking first."""
     body = json.dumps({"question": SECRET}).encode()
     for path in ("/v1/ask", "/v1/search", "/v1/verify"):
+        assert_problem(client.post(path, content=body, headers=headers), 422, "invalid-request")
         response = client.post(path, content=body, headers={**headers, "Origin": "https://elsewhere.example.org"})
-        assert_problem(response, 422, "invalid-request")
+        assert_problem(response, 403, "cross-site")
 
 
 def test_other_origins_are_not_let_in(client: TestClient) -> None:
@@ -406,7 +407,8 @@ def test_the_description_is_valid_and_names_every_route(client: TestClient) -> N
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
         "/v1/ask", "/v1/verify", "/v1/search", "/v1/documents", "/v1/documents/{document_id}",
-        "/v1/documents/{document_id}/text", "/healthz", "/readyz",
+        "/v1/documents/{document_id}/text", "/v1/jobs", "/v1/jobs/{job_id}", "/v1/generations",
+        "/v1/generations/{before}/diff/{after}", "/v1/generations/{number}/rollback", "/healthz", "/readyz",
     }  # fmt: skip
     for schema in document["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)

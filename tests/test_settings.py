@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from api.settings import Settings
 
@@ -22,7 +22,8 @@ def test_every_setting_can_be_given_by_the_environment(monkeypatch: pytest.Monke
     environment = {
         "library": "/srv/library", "embedder": "models/other", "host": "0.0.0.0", "port": "0",
         "allowed_hosts": "docs.example.org, intranet", "asks_at_once": "4", "asks_waiting": "0",
-        "refresh_seconds": "0.5", "largest_request": "2000",
+        "refresh_seconds": "0.5", "largest_request": "2000", "api_key": "open sesame", "largest_upload": "5000",
+        "jobs_waiting": "3", "jobs_bytes": "9000",
     }  # fmt: skip
     assert environment.keys() == Settings.model_fields.keys()
     for name, value in environment.items():
@@ -30,7 +31,8 @@ def test_every_setting_can_be_given_by_the_environment(monkeypatch: pytest.Monke
     assert Settings().model_dump() == {
         "library": Path("/srv/library"), "embedder": "models/other", "host": "0.0.0.0", "port": 0,
         "allowed_hosts": ("docs.example.org", "intranet"), "asks_at_once": 4, "asks_waiting": 0,
-        "refresh_seconds": 0.5, "largest_request": 2000,
+        "refresh_seconds": 0.5, "largest_request": 2000, "api_key": SecretStr("open sesame"), "largest_upload": 5000,
+        "jobs_waiting": 3, "jobs_bytes": 9000,
     }  # fmt: skip
 
 
@@ -57,7 +59,8 @@ def test_the_home_folder_is_understood(monkeypatch: pytest.MonkeyPatch, tmp_path
     ("name", "value"),
     [
         ("port", "65536"), ("port", "-1"), ("port", "http"), ("asks_at_once", "0"), ("asks_waiting", "-1"),
-        ("refresh_seconds", "0"), ("largest_request", "0"),
+        ("refresh_seconds", "0"), ("largest_request", "0"), ("largest_upload", "0"), ("jobs_waiting", "0"),
+        ("jobs_bytes", "0"),
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

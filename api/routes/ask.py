@@ -6,7 +6,7 @@ import uuid
 
 from fastapi import APIRouter
 
-from api.routes.common import Running, problems
+from api.routes.common import Running, asked, problems
 from api.schemas import AskRequest, AskResponse, VerifyRequest, VerifyResponse
 from qa.types import Answer, Turn
 from qa.verify import verify
@@ -14,18 +14,20 @@ from qa.verify import verify
 router = APIRouter(prefix="/v1", tags=["ask"])
 
 
-@router.post("/ask", responses=problems(400, 404, 413, 422, 503))
+@router.post("/ask", responses=problems(400, 404, 410, 413, 422, 503))
 def ask(request: AskRequest, running: Running) -> AskResponse:
     """Ask a question; the reply quotes the sources, or says that they do not answer."""
+    mark = running.conversations.mark()
     question = request.to_question(running.conversations.turns(request.conversation_id))
     with running.gate.turn():
-        asked = running.service.ask(question, running.store.current())
-    reply = asked.reply
+        done = asked(running, request.as_of, lambda store: running.service.ask(question, store))
+    reply = done.reply
     said = (tuple(c.quote for c in reply.citations), reply.short_answer) if isinstance(reply, Answer) else ((), None)
-    turn = Turn(question.text, reply.understood.standalone, *said)
-    conversation_id = running.conversations.add(request.conversation_id, turn)
+    documents = tuple(c.document.id for c in reply.citations) if isinstance(reply, Answer) else ()
+    turn = Turn(question.text, reply.understood.standalone, *said, documents)
+    conversation_id = running.conversations.add(request.conversation_id, turn, mark)
     return AskResponse.from_reply(
-        reply, reply_id=f"ask_{uuid.uuid4().hex}", conversation_id=conversation_id, timings_ms=asked.timings_ms
+        reply, reply_id=f"ask_{uuid.uuid4().hex}", conversation_id=conversation_id, timings_ms=done.timings_ms
     )
 
 

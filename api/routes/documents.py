@@ -1,16 +1,28 @@
-"""GET /v1/documents, /v1/documents/{id} and /v1/documents/{id}/text."""
+"""GET, POST and DELETE of /v1/documents, and the text of one."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import ExitStack
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from anyio import to_thread
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 
-from api.routes.common import Running, problems
+from api.routes.common import PATIENCE_SECONDS, Running, problems
 from api.schemas import DocumentList, DocumentModel
+from api.schemas_library import DeletedDocument, JobModel
+from api.uploads import BODY, receive
+from index import change
+from index.errors import UnknownDocument
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
+
+_TEXT: dict[str, Any] = {"schema": {"type": "string"}}
+_ACCEPTED = {
+    "Location": {"description": "where the job is", **_TEXT},
+    "Idempotency-Replayed": {"description": "`true`: this is the job of an earlier request", **_TEXT},
+}
 
 
 @router.get("", responses=problems(422))
@@ -53,3 +65,60 @@ def get_text(
     wanted = store.document(document_id).revision if revision is None else revision
     text = store.revision(document_id, wanted).text
     return Response(text.encode(), media_type="text/plain; charset=utf-8", headers={"ETag": f'"{wanted}"'})
+
+
+@router.post(
+    "",
+    status_code=202,
+    responses={202: {"headers": _ACCEPTED}, **problems(400, 401, 403, 409, 413, 415, 422, 429, 507)},
+    openapi_extra={"requestBody": BODY},
+)
+async def upload(
+    request: Request,
+    response: Response,
+    running: Running,
+    idempotency_key: Annotated[
+        str | None,
+        Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description="the same key again: the same job"),
+    ] = None,
+) -> JobModel:
+    """Accept documents, as a form or as JSON. They are on the disk when this is answered; the job takes them in."""
+    announced = request.headers.get("content-length", "0")
+    length = int(announced) if announced.isdecimal() else 0
+    with running.jobs.receiving(idempotency_key, length), ExitStack() as closing:
+        documents = await receive(request, running.settings.largest_upload, closing)
+        job, again = await to_thread.run_sync(running.jobs.accept, documents, idempotency_key)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    if again:
+        response.headers["Idempotency-Replayed"] = "true"
+    return JobModel.of(job, running.jobs.progress(job))
+
+
+@router.delete("/{document_id}", responses=problems(401, 403, 404, 422, 503))
+def delete_document(
+    document_id: str,
+    running: Running,
+    purge: Annotated[bool, Query(description="also from all earlier generations, overwritten")] = False,
+) -> DeletedDocument:
+    """Delete a document. When this is answered no question returns it, and no upload of it is under way."""
+    with running.jobs.landing(PATIENCE_SECONDS):
+        uri = _uri(running, document_id)
+        try:
+            made = change.delete(running.settings.library, [document_id], purge=purge)
+            running.jobs.withdraw(document_id, uri, purge=purge)
+        finally:
+            # A purge may be done and yet end in an error, because its traces could not be wiped at once.
+            running.store.refresh()
+            if purge:
+                running.conversations.forget([document_id])
+    generation = running.store.current().generation.number if made is None else made
+    return DeletedDocument(id=document_id, purged=purge, generation=generation)
+
+
+def _uri(running: Running, document_id: str) -> str | None:
+    """Return where a document is from, None if it is not there (any more)."""
+    try:
+        library = running.store.library
+        return library.document(library.generation().number, document_id).uri
+    except UnknownDocument:
+        return None
