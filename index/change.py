@@ -159,7 +159,7 @@ def _look_again(db: sqlite3.Connection, generation: int, document_id: str) -> No
     if not places:
         # A sync had seen that the file is gone. The document is back all the same, so it is to be seen again.
         places = db.execute(
-            "SELECT v.root, v.path, v.member FROM lives l JOIN versions v ON v.id = l.version "
+            "SELECT v.root, v.path, v.member FROM versions v CROSS JOIN lives l ON l.version = v.id "
             "WHERE l.added = ? AND v.document_id = ?",
             (generation, document_id),
         ).fetchall()

@@ -41,8 +41,9 @@ def _group(db: sqlite3.Connection, document_id: str, mark: bytes, own: str) -> s
     found: dict[int, tuple[bytes, str]] = {}
     for band in copies.bands(mark):
         rows = db.execute(
-            "SELECT v.id, r.signature, v.copy_group FROM bands b JOIN revisions r ON r.number = b.revision "
-            "JOIN versions v ON v.revision = r.number JOIN lives l ON l.version = v.id "
+            # CROSS: SQLite keeps this order. Left to itself it begins with all that is live, for every band.
+            "SELECT v.id, r.signature, v.copy_group FROM bands b CROSS JOIN revisions r ON r.number = b.revision "
+            "CROSS JOIN versions v ON v.revision = r.number CROSS JOIN lives l ON l.version = v.id "
             f"WHERE b.band = ? AND l.removed = {FOREVER} AND v.document_id != ? LIMIT {_COMPARED}",
             (band, document_id),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -86,9 +87,7 @@ def scan(paths: Sequence[Path], *, leave_out: Path | None = None) -> Scan:
             elif _printable(name) != name:
                 failed.append(UnreadableDocument(_printable(name), "its name is not UTF-8; rename it"))
             else:
-                found = FoundFile(
-                    root, name, sidecars.get(name, sidecars.get(str(PurePosixPath(name).with_suffix(""))))
-                )
+                found = FoundFile(root, name, sidecars.get(name, sidecars.get(posixpath.splitext(name)[0])))
                 files.setdefault(found.absolute, found)
         for error in errors:
             name = _printable(os.path.relpath(error.filename, root))
@@ -136,6 +135,8 @@ def _walk(root: Path, failed: Callable[[OSError], None], library: str | None) ->
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if library is not None:
             folders[:] = [name for name in folders if os.path.realpath(Path(folder, name)) != library]
+        # In plain strings: a Path for each of many files takes longer than looking at them.
+        below = "" if Path(folder) == root else f"{Path(folder).relative_to(root).as_posix()}/"
         for name in sorted(names):
             if not name.startswith("."):
-                yield (Path(folder) / name).relative_to(root).as_posix()
+                yield f"{below}{name}"

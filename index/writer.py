@@ -155,7 +155,8 @@ class Writer:
     def present(self, document_id: str) -> tuple[str, str] | None:
         """Return (uri, fingerprint) of the live version of a document, None if there is none."""
         row: tuple[str, str] | None = self._db.execute(
-            "SELECT v.uri, v.fingerprint FROM versions v JOIN lives l ON l.version = v.id "
+            # CROSS: SQLite keeps this order. Left to itself it begins with all that is live.
+            "SELECT v.uri, v.fingerprint FROM versions v CROSS JOIN lives l ON l.version = v.id "
             f"WHERE v.document_id = ? AND l.removed = {schema.FOREVER} AND l.added < ?",
             (document_id, self.generation),
         ).fetchone()

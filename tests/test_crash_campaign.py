@@ -1,0 +1,28 @@
+"""The short form of `python -m benchmarks.crash`: changes are killed while questions are asked, and nothing is lost."""
+
+from __future__ import annotations
+
+from benchmarks.asker import Quoted, Reply, wrong_in
+from benchmarks.crash import COUNTS, run
+from index.types import Revision
+
+
+def test_kills_at_random_moments_lose_nothing_and_fail_no_question() -> None:
+    tally = run(30, seed=20260110)
+    assert (tally.wrong, {name: tally.counts[name] for name in COUNTS}) == ([], dict.fromkeys(COUNTS, 0))
+    assert sum(tally.rounds.values()) == 32
+    assert tally.kills["before the commit"] > 0
+    assert tally.checked > 0
+
+
+def test_the_campaign_sees_a_reply_that_is_not_from_its_generation() -> None:
+    text = "The lamp is called zq1. It burns."
+    record = {"doc_1": ("a.txt", text)}
+    right = Quoted("doc_1", "a.txt", Revision.of(text).id, 0, 23, "The lamp is called zq1.")
+    assert wrong_in(Reply(3, "zq1", (right,), frozenset({"doc_1"})), record) == ""
+    other = Quoted("doc_1", "a.txt", Revision.of("The lamp is out.").id, 0, 16, "The lamp is out.")
+    assert wrong_in(Reply(3, "zq1", (other,), None), record) == "a.txt is not so in generation 3"
+    moved = Quoted("doc_1", "a.txt", Revision.of(text).id, 1, 24, "The lamp is called zq1.")
+    assert wrong_in(Reply(3, "zq1", (moved,), None), record) == "a quote is not at its offsets in a.txt"
+    missing = "zq1 is in 1 documents of generation 3, found in others"
+    assert wrong_in(Reply(3, "zq1", (right,), frozenset()), record) == missing
