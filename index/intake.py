@@ -51,6 +51,7 @@ class Intake:
         self._words = LexicalIndex(library.folder, library.meta["history"])
         self._owned = writer.owned()
         self._withheld = writer.withheld()
+        self._purged = writer.purged()
         self._added: dict[str, str] = {}  # document id → uri
         self._changed: dict[str, str] = {}
         self._vanished: list[str] = []
@@ -119,7 +120,7 @@ class Intake:
         :raises DocumentError: if nothing of it can be read; what the library has of it stays.
         """
         loaded = self._load(state.path, data, sidecar)
-        failures = len(self.failed)
+        failures, looked_at = len(self.failed), True
         self.failed += [Failure(error.name, error.code, error.reason) for error in loaded.failures]
         broken = {error.name for error in loaded.failures}
         documents: dict[str, str] = {m: i for m, i in before.items() if _place(state.path, m) in broken}
@@ -127,14 +128,18 @@ class Intake:
             if given is not None and len(loaded.documents) == 1:
                 document = replace(document, metadata=overridden(document.metadata, given))
             try:
-                documents[document.member] = self._document(state, document, before, wanted)
+                identity = self._document(state, document, before, wanted)
+                if identity is None:
+                    looked_at = False
+                else:
+                    documents[document.member] = identity
             except DocumentError as error:
                 self.failed.append(Failure(error.name, error.code, error.reason))
                 if document.member in before:
                     documents[document.member] = before[document.member]
         self._vanished += [identity for member, identity in before.items() if member not in documents]
-        # What failed is to be told of again by the next sync, so it is to look at this file again.
-        pipeline = state.pipeline if len(self.failed) == failures else ""
+        # What failed or was purged is to be told of again by the next sync, so it is to look at this file again.
+        pipeline = state.pipeline if looked_at and len(self.failed) == failures else ""
         self._states.append(replace(state, documents=documents, pipeline=pipeline))
 
     def _load(self, path: str, data: bytes, sidecar: bytes | None) -> Loaded:
@@ -145,19 +150,25 @@ class Intake:
         except Exception as error:  # a parser that trips over one file must not stop the other thousand
             raise UnreadableDocument(path, f"its loader failed with {type(error).__name__}") from error
 
-    def _document(self, state: FileState, loaded: LoadedDocument, before: Mapping[str, str], wanted: bool) -> str:
-        """Stage one document if it is not as it was, and return its id."""
+    def _document(
+        self, state: FileState, loaded: LoadedDocument, before: Mapping[str, str], wanted: bool
+    ) -> str | None:
+        """Stage one document if it is not as it was, and return its id; None for a purged text under a new name."""
+        wanted = wanted or self._policy.include_deleted
         place = _place(state.path, loaded.member)
         uri = loaded.metadata.url if loaded.metadata.url is not None else place
         title = loaded.metadata.title if loaded.metadata.title is not None else title_from(state.path, loaded.member)
         known = before.get(loaded.member)
+        revision = Revision.of(loaded.text)
+        if known is None and revision.id in self._purged and not wanted:
+            self.kept_out.append(place)
+            return None
         identity = self._new_id(uri) if known is None else known
         if identity in self._withheld:
-            if not (wanted or self._policy.include_deleted):
+            if not wanted:
                 self.kept_out.append(place)
                 return identity
             self._restored.append(identity)
-        revision = Revision.of(loaded.text)
         draft = Draft(identity, uri, title, loaded.metadata, revision, loaded.pages, state.root, state.path,
                       loaded.member)  # fmt: skip
         present = self._writer.present(identity)

@@ -152,6 +152,10 @@ class Writer:
         """Return the ids of the documents that were deleted by hand."""
         return {row[0] for row in self._db.execute("SELECT document_id FROM withheld")}
 
+    def purged(self) -> set[str]:
+        """Return the ids of the revisions that were purged."""
+        return {row[0] for row in self._db.execute("SELECT revision FROM purged_revisions")}
+
     def present(self, document_id: str) -> tuple[str, str] | None:
         """Return (uri, fingerprint) of the live version of a document, None if there is none."""
         row: tuple[str, str] | None = self._db.execute(

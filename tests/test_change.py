@@ -534,3 +534,19 @@ def test_after_a_rollback_a_sync_that_would_empty_the_library_stops(library: Pat
     with pytest.raises(SafetyStop, match="3 of 3 documents would be removed"):
         run(library, folder)
     assert len(texts(library)) == 3
+
+
+def test_a_purged_text_does_not_come_back_under_another_name(tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "notes", {"a.md": "The lamp is lit at dusk.", "b.md": "The pump was replaced."})
+    library = tmp_path / "library"
+    sync(library, HashingEmbedder(), [folder])
+    opened = Library(library)
+    (identity,) = [d.id for d in opened.documents(1) if d.uri == "a.md"]
+    opened.close()
+    delete(library, [identity], purge=True)
+    (folder / "a.md").rename(folder / "renamed.md")
+    for _ in range(2):  # it is told each time
+        report = sync(library, HashingEmbedder(), [tmp_path])  # the folder above, which was not synced before
+        assert (report.generation, report.added, report.kept_out) == (None, (), ("notes/renamed.md",))
+    report = sync(library, HashingEmbedder(), [tmp_path], policy=SyncPolicy(include_deleted=True))
+    assert report.added == ("notes/renamed.md",)

@@ -29,7 +29,7 @@ CITATION_FIELDS = {
 }  # fmt: skip
 DOCUMENT_FIELDS = {
     "object", "id", "uri", "revision", "title", "author", "publisher", "published_at", "language", "tags",
-    "characters", "passages", "added_in_generation",
+    "characters", "passages", "pages", "copy_group", "added_in_generation",
 }  # fmt: skip
 
 LIGHTHOUSE = """---

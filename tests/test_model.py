@@ -51,6 +51,7 @@ class Model:
     uploads: dict[str, str] = field(default_factory=dict)  # name → document
     withheld: set[str] = field(default_factory=set)
     purged: set[str] = field(default_factory=set)
+    purged_texts: set[str] = field(default_factory=set)
 
     @property
     def newest(self) -> int:
@@ -95,6 +96,8 @@ class Model:
                 identity = self.seen[path][1]
             elif moved:
                 identity = missing.pop(moved[0])[1]
+            elif content in self.purged_texts and not include_deleted:
+                continue
             else:
                 identity = self.new_id(path, owned)
             owned.add(identity)
@@ -110,6 +113,7 @@ class Model:
 
     def purge(self, identity: str) -> None:
         self.purged_from |= {n for n in self.kept if identity in self.generations[n]}
+        self.purged_texts |= {held[identity][1] for held in self.generations.values() if identity in held}
         uri = self.generations[max(n for n in self.kept if identity in self.generations[n])][identity][0]
         self.seen = {path: known for path, known in self.seen.items() if known[1] != identity}
         self.uploads = {name: known for name, known in self.uploads.items() if known != identity}
@@ -152,7 +156,6 @@ class Machine(RuleBasedStateMachine):
         self.model = Model()
         self.files: dict[str, str] = {}
         self.count = 0
-        self.purged_texts: set[str] = set()
         sync(self.library, self.embedder, [self.folder])
         self.store = LocalStore(self.library, self.embedder, self._other)
 
@@ -253,7 +256,6 @@ class Machine(RuleBasedStateMachine):
         identity = self._pick(pick, sorted({i for n in self.model.kept for i in self.model.generations[n]}))
         was_live, left = identity in self.model.live, dict(self.model.live)
         left.pop(identity, None)
-        self.purged_texts |= {held[identity][1] for held in self.model.generations.values() if identity in held}
         self.model.purge(identity)
         expected = self.model.land(left) if was_live else None
         assert delete(self.library, [identity], purge=True) == expected
@@ -332,7 +334,7 @@ class Machine(RuleBasedStateMachine):
 
     def what_was_purged_is_in_no_file(self) -> None:
         there = {text for n in self.model.kept for _, text in self.model.generations[n].values()}
-        gone = self.purged_texts - there
+        gone = self.model.purged_texts - there
         if gone:
             content = b"".join(path.read_bytes() for path in self.library.rglob("*") if path.is_file())
             assert not [text for text in gone if text.encode()[:40] in content]
