@@ -1,8 +1,9 @@
 """Training questions → an endless, repeatable stream of (question, passage, answer or nothing).
 
 Passages are cut as the service cuts them: runs of whole sentences, sometimes under a title line. What the reader
-must learn beside finding an answer is to see that a passage that looks right has none, so 40 % of what it reads
-has no answer, and most of that looks right: it shares the question's rare words.
+must learn beside finding an answer is to see that a passage that looks right has none, so more than half of what it
+reads has no answer, and most of that looks right: it shares the question's rare words. A good part of the answered
+questions are on the very paragraphs that unanswerable ones were written for: only the question tells them apart.
 """
 
 import gzip
@@ -47,15 +48,16 @@ class Row:
 class Mixture:
     """How many examples of each kind a block of the stream holds, and how they are cut."""
 
-    answered: int = 720
-    unanswerable: int = 264
-    look_alike: int = 132
-    same_paragraph: int = 84
-    whole_paragraphs: float = 0.2
+    answered: int = 200
+    contrasted: int = 340
+    unanswerable: int = 440
+    look_alike: int = 140
+    same_paragraph: int = 80
+    whole_paragraphs: float = 0.15
     titled: float = 0.3
     bare_question: float = 0.1
-    shortest: int = 40
-    longest: int = 110
+    shortest: int = 30
+    longest: int = 90
 
 
 def load_rows(path: Path) -> list[Row]:
@@ -143,6 +145,8 @@ class Stream:
         self._seed = seed
         self._answered = [row for row in rows if row.answer is not None and row.occurrences <= 3]
         self._unanswerable = [row for row in rows if row.answer is None]
+        doubtful = {row.context for row in self._unanswerable}
+        self._contrasted = [row for row in self._answered if row.context in doubtful]
         self._articles = Articles(rows)
         self._cutter = Cutter(self._articles, mixture)
 
@@ -151,6 +155,7 @@ class Stream:
         draw = random.Random(f"{self._seed}:{number}")
         mixture = self._mixture
         found = [self._answer(row, draw) for row in self._turn(self._answered, "a", number, mixture.answered)]
+        found += [self._answer(row, draw) for row in self._turn(self._contrasted, "c", number, mixture.contrasted)]
         for row in self._turn(self._unanswerable, "u", number, mixture.unanswerable):
             found.append(self._silence(row, row.context, draw))
         found += self._hard(number, "l", mixture.look_alike, self._look_alike, draw)
@@ -229,7 +234,7 @@ class Stream:
 
 def validation(rows: Sequence[Row], seed: int) -> list[Labelled]:
     """Return 600 questions: 300 answered in windows, 150 unanswerable, 150 on look-alike passages."""
-    mixture = Mixture(answered=300, unanswerable=150, look_alike=100, same_paragraph=50)
+    mixture = Mixture(answered=300, contrasted=0, unanswerable=150, look_alike=100, same_paragraph=50)
     block = Stream(rows, mixture, seed).block(0)
     return [
         Labelled(str(k), one.question, one.passage, (one.passage[slice(*one.span)],) if one.span is not None else ())
