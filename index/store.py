@@ -16,6 +16,7 @@ from index.embed import Embedder
 from index.errors import GenerationPurged, LibraryDamaged, LibraryFormat, UnknownGeneration
 from index.lexical import LexicalIndex, LexicalSearcher
 from index.library import Library
+from index.memory import give_back
 from index.types import Document, Filter, Generation, Hit, Passage, Revision
 from index.vectors import VectorIndex
 from index.writer import Writer
@@ -234,7 +235,9 @@ class LocalStore:
                 self._current = self._stand(generation, before.embedder, before.vectors)
             for number in [n for n in self._past if purged or not self.holds(self._past[n])]:
                 del self._past[number]
-            return True
+        del before  # questions under way may still hold it; else it is freed here
+        give_back()
+        return True
 
     def _other_embedder(self) -> Embedder:
         name = self.library.meta["embedder"].rpartition(":")[0]
