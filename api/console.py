@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from api.progress import Meter as Meter
 from api.progress import lasting, sync_progress
 from index.embed import Embedder
 from index.report import Checker, SyncPolicy, SyncReport

@@ -15,7 +15,7 @@ from index.lexical import LexicalIndex
 from index.library import Library
 from index.naming import free_id
 from index.tidy import empty_log, finish_purge, tidy
-from index.writer import Writer, newest_active
+from index.writer import Writer, drop_unused_vectors, newest_active
 
 # Pages given back at a time: a few milliseconds' work.
 _PAGES_AT_ONCE = 256
@@ -116,14 +116,7 @@ def _forget(db: sqlite3.Connection, writer: Writer, versions: dict[str, list[tup
         # A file that was renamed would come back as another document, now that nothing is known of it.
         db.execute("INSERT OR IGNORE INTO withheld VALUES (?, 1)", (free_id(uri, writer.owned()),))
     db.execute("DELETE FROM revisions WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.revision = number)")
-    _drop_unused_vectors(db)
-
-
-def _drop_unused_vectors(db: sqlite3.Connection) -> None:
-    db.execute(
-        "DELETE FROM vectors WHERE NOT EXISTS (SELECT 1 FROM passages p WHERE p.vector_key = key) "
-        "AND NOT EXISTS (SELECT 1 FROM rekeyed n WHERE n.vector_key = key)"
-    )
+    drop_unused_vectors(db)
 
 
 def rollback(folder: Path, number: int, *, partial: bool = False, lock_timeout: float = 10.0) -> int:
@@ -205,7 +198,7 @@ def compact(
             db.execute("DELETE FROM lives WHERE removed <= ?", (floor,))
         writer.drop_dead()
         with writer.transaction() as db:
-            _drop_unused_vectors(db)
+            drop_unused_vectors(db)
         gone = writer.dropped()
         if gone:
             # Rewritten, not marked: what tantivy only marks as deleted stays in its files.

@@ -13,7 +13,7 @@ from index.lexical import LexicalIndex
 from index.library import Library
 from index.naming import embedding_text
 from index.tidy import tidy
-from index.writer import Writer
+from index.writer import Writer, drop_unused_vectors
 
 # Passages embedded between two looks at the lock: a sync never waits longer for its turn.
 _AT_ONCE = 256
@@ -93,6 +93,6 @@ def _switch(writer: Writer, embedder: Embedder) -> int:
         db.execute("DELETE FROM meta WHERE key = 'reembedding'")
         settings = {"embedder": embedder.fingerprint, "dimensions": str(embedder.dimensions)}
         db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(settings.items()))
-        db.execute("DELETE FROM vectors WHERE NOT EXISTS (SELECT 1 FROM passages p WHERE p.vector_key = key)")
+        drop_unused_vectors(db)
         writer.write_generation(db, writer.generation, {"reembedded": 1})
     return writer.generation

@@ -318,6 +318,14 @@ class Writer:
             )
 
 
+def drop_unused_vectors(db: sqlite3.Connection) -> None:
+    """Delete the vectors that no passage has, nor will have after a switch of embedders."""
+    db.execute(
+        "DELETE FROM vectors WHERE NOT EXISTS (SELECT 1 FROM passages p WHERE p.vector_key = key) "
+        "AND NOT EXISTS (SELECT 1 FROM rekeyed n WHERE n.vector_key = key)"
+    )
+
+
 def newest_active(db: sqlite3.Connection) -> int:
     """Return the number of the newest active generation, 0 before the first."""
     number: int = db.execute("SELECT coalesce(max(number), 0) FROM generations WHERE active").fetchone()[0]
