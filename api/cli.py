@@ -10,6 +10,7 @@ import typer
 
 from api.commands import library, service, upkeep
 from api.commands.common import Options
+from index.memory import few_arenas
 
 app = typer.Typer(
     help="Answers from your own documents, in their own words, with citations anyone can check.",
@@ -43,6 +44,7 @@ app.command("eval")(service.evaluate)
 
 def main() -> None:
     """Run the command line."""
+    few_arenas()
     try:
         app()
     except KeyboardInterrupt:

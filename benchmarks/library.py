@@ -26,6 +26,7 @@ from api.bench import machine
 from benchmarks.standin import StandIn, by_fingerprint
 from benchmarks.victim import Order, Victims
 from index.change import compact
+from index.memory import few_arenas
 from index.report import SyncPolicy
 from index.store import LocalStore
 from index.sync import sync
@@ -261,6 +262,7 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    few_arenas()  # as every command does
     measured = Measured(given.json)
     for name, value in machine().items():
         measured.add(name, value)
