@@ -1,9 +1,9 @@
-"""The word index: tantivy BM25 with stemming over the passages. The only file that knows tantivy.
+"""The word index: which passages hold a stemmed term, and how often, in tantivy. The only file that knows tantivy.
 
 It is a folder beside the library file, derived from it. It holds the passages of every generation that is kept: a sync
-adds the new ones before its commit, and only retention and purge take some out, so a rollback changes nothing here. The
-store drops the hits that are not live. `state.json` names the library's history and the passage up to which nothing is
-missing.
+adds the new ones before its commit, and only retention and purge take some out, so a rollback changes nothing here.
+Tantivy's own scores would depend on all of them, and on what was here before; so it gives none. `words.py` scores what
+is live. `state.json` names the library's history and the passage up to which nothing is missing.
 """
 
 from __future__ import annotations
@@ -12,25 +12,46 @@ import json
 import logging
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
+import numpy as np
 import tantivy
+from numpy.typing import NDArray
 
-FORMAT = 2
+FORMAT = 3
 _FOLDER = "words"
 _STATE = "state.json"
 _WRITING = "writing"
-_ANALYZER = "citespan_en"
-# A title counts, but less than the text: it is the same for every passage of its document.
-_TITLE_WEIGHT = 0.5
+# Tantivy's own, which only splits: what it is given is analysed before.
+_TOKENIZER = "whitespace"
+# Up to so many occurrences of a term, and terms of a text or title, are told apart.
+MOST = 8
+LONGEST = 255
+# A passage's key: its id, then the length of its text and that of its title, in one number. A sorted hit carries one
+# number, and nothing else of a hit is quick to get.
+_LENGTHS, _TEXT_LENGTH, _TITLE_LENGTH = 16, 8, 0
 _HEAP_BYTES = 64_000_000
 _SWEEP_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 Entry = tuple[int, str, str]
 """A passage as it is indexed: id, title of its document, text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """The passages that hold a term, each array (passages,): their ids, int64 ascending; how often they hold it, uint8
+    from 1 to MOST; and how many terms there are where it stands, repeats counted, uint8 from 1 to LONGEST.
+    """
+
+    ids: NDArray[np.int64]
+    counts: NDArray[np.uint8]
+    lengths: NDArray[np.uint8]
 
 
 class LexicalSearcher:
@@ -40,19 +61,44 @@ class LexicalSearcher:
         self._schema = schema
         self._searcher = searcher
 
-    def search(self, words: str, limit: int) -> list[tuple[int, float]]:
-        """Return up to `limit` passages that share a word with `words`, with their BM25 score, best first."""
-        query = _query(self._schema, analyze(words))
-        return [] if query is None or limit < 1 else self._run(query, limit)
+    def in_texts(self, term: str) -> Postings:
+        """Return the passages whose text holds a term, as `analyze` gives it."""
+        return self._postings("text", term, _TEXT_LENGTH)
+
+    def in_titles(self, term: str) -> Postings:
+        """Return the passages of documents whose title holds a term, as `analyze` gives it."""
+        return self._postings("title", term, _TITLE_LENGTH)
 
     def ids(self) -> list[int]:
         """Return the passages it holds, ascending, with repeats if there were any."""
-        found = self._run(tantivy.Query.all_query(), max(1, self._searcher.num_docs))
-        return sorted(number for number, _ in found)
+        keys = self._keys(tantivy.Query.all_query(), self._searcher.num_docs)
+        ids: list[int] = (keys >> _LENGTHS).tolist()
+        return ids
 
-    def _run(self, query: tantivy.Query, limit: int) -> list[tuple[int, float]]:
-        hits = self._searcher.search(query, limit, count=False).hits
-        return [(int(self._searcher.doc(address)["id"][0]), float(score)) for score, address in hits]
+    def probe(self) -> None:
+        """Raise what tantivy raises for files that it only misses at the first search."""
+        self._keys(tantivy.Query.term_query(self._schema, "text", _TOKENIZER, "basic"), 1)
+
+    def _postings(self, field: str, term: str, length: int) -> Postings:
+        keys = self._holding(field, term)
+        counts = np.ones(len(keys), dtype=np.uint8)
+        for times in range(2, MOST + 1):
+            more = self._holding(field, _repeated(term, times))
+            if not len(more):
+                break
+            counts[np.searchsorted(keys, more)] = times
+        return Postings(keys >> _LENGTHS, counts, (keys >> length & LONGEST).astype(np.uint8))
+
+    def _holding(self, field: str, token: str) -> NDArray[np.int64]:
+        most = self._searcher.doc_freq(field, token)  # with those that are marked as deleted
+        return self._keys(tantivy.Query.term_query(self._schema, field, token, "basic"), most)
+
+    def _keys(self, query: tantivy.Query, most: int) -> NDArray[np.int64]:
+        """Return the keys of the passages that match, ascending, int64 (passages,)."""
+        if most < 1:
+            return np.empty(0, dtype=np.int64)
+        hits = self._searcher.search(query, most, count=False, order_by_field="key", order=tantivy.Order.Asc).hits
+        return np.fromiter(map(itemgetter(0), hits), dtype=np.int64, count=len(hits))
 
 
 class LexicalIndex:
@@ -82,7 +128,7 @@ class LexicalIndex:
                 self._index = _open(self._folder)
                 self._current = LexicalSearcher(self._index.schema, self._index.searcher())
                 # Some files are only opened by the first search: a missing one is to show now.
-                self._current.search(_ANALYZER, 1)
+                self._current.probe()
             except (ValueError, OSError) as error:  # tantivy raises ValueError for files it cannot read
                 _log.warning("the word index cannot be read and will be rebuilt: %s", error)
                 self.complete_to = -1
@@ -125,7 +171,6 @@ class LexicalIndex:
         draft, old = self._draft, self._old
         draft.mkdir(parents=True)
         index = tantivy.Index(_schema(), path=str(draft))
-        _register(index)
         newest = 0
         with _committing(index) as writer:
             for number, title, text in entries:
@@ -174,8 +219,14 @@ def _committing(index: tantivy.Index) -> Iterator[tantivy.IndexWriter]:
 
 
 def analyze(words: str) -> list[str]:
-    """Return the stemmed terms of `words` as the index holds them, in order, without repeats."""
-    return list(dict.fromkeys(_analyzer().analyze(words)))
+    """Return the stemmed terms of `words`, in order, without repeats."""
+    return list(dict.fromkeys(terms(words)))
+
+
+def terms(words: str) -> list[str]:
+    """Return the stemmed terms of `words` as the index holds them: letters and digits only, in order, with repeats."""
+    found: list[str] = _analyzer().analyze(words)
+    return found
 
 
 def _analyzer() -> tantivy.TextAnalyzer:
@@ -187,37 +238,42 @@ def _analyzer() -> tantivy.TextAnalyzer:
 
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("id", stored=True, indexed=True)
-    builder.add_text_field("title", stored=False, tokenizer_name=_ANALYZER, index_option="freq")
-    builder.add_text_field("text", stored=False, tokenizer_name=_ANALYZER, index_option="freq")
+    builder.add_unsigned_field("id", indexed=True)
+    builder.add_unsigned_field("key", fast=True)
+    builder.add_text_field("title", tokenizer_name=_TOKENIZER, index_option="basic")
+    builder.add_text_field("text", tokenizer_name=_TOKENIZER, index_option="basic")
     return builder.build()
-
-
-def _register(index: tantivy.Index) -> None:
-    index.register_tokenizer(_ANALYZER, _analyzer())
 
 
 def _open(folder: Path) -> tantivy.Index:
     index = tantivy.Index.open(str(folder))
-    _register(index)
     index.reload()
     return index
 
 
 def _document(number: int, title: str, text: str) -> tantivy.Document:
-    document = tantivy.Document(title=title, text=text)
-    document.add_unsigned("id", number)  # as a keyword it would become a signed number
+    in_title, in_text = terms(title), terms(text)
+    document = tantivy.Document(title=_tokens(in_title), text=_tokens(in_text))
+    lengths = min(len(in_text), LONGEST) << _TEXT_LENGTH | min(len(in_title), LONGEST) << _TITLE_LENGTH
+    # As keywords they would become signed numbers.
+    document.add_unsigned("id", number)
+    document.add_unsigned("key", number << _LENGTHS | lengths)
     return document
 
 
-def _query(schema: tantivy.Schema, terms: Sequence[str]) -> tantivy.Query | None:
-    """Return "any of the terms" over text and title; built from terms, so no character of a question is syntax."""
-    should = []
-    for term in terms:
-        text = tantivy.Query.term_query(schema, "text", term, "freq")
-        title = tantivy.Query.boost_query(tantivy.Query.term_query(schema, "title", term, "freq"), _TITLE_WEIGHT)
-        should += [(tantivy.Occur.Should, text), (tantivy.Occur.Should, title)]
-    return tantivy.Query.boolean_query(should) if should else None
+def _tokens(found: Sequence[str]) -> str:
+    """Return each term, and again for its second, third … occurrence, as tantivy's tokenizer splits them.
+
+    Tantivy tells who holds a token. It could keep how often, but would tell it only within a score.
+    """
+    tokens = []
+    for term, count in Counter(found).items():
+        tokens += [term, *(_repeated(term, times) for times in range(2, min(count, MOST) + 1))]
+    return " ".join(tokens)
+
+
+def _repeated(term: str, times: int) -> str:
+    return f"{term}+{times}"  # no term has a plus
 
 
 def _state(folder: Path, history: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from index.library import Library
 from index.memory import give_back
 from index.types import Document, Filter, Generation, Hit, Passage, Revision
 from index.vectors import VectorIndex
+from index.words import GenerationWords
 from index.writer import Writer
 
 # How much more is asked for when hits fall away (not live, or outside a filter).
@@ -66,6 +67,12 @@ class PassageStore(TextStore, Protocol):
     def by_words(self, query: str, limit: int, where: Filter) -> list[Hit]:
         """Return the passages that match the words best; the score is BM25."""
 
+    def cosines(self, query: NDArray[np.float32], passages: Sequence[Passage]) -> list[float]:
+        """Return the score by vector of each of `passages`, which are of this generation."""
+
+    def shares(self, query: str, passages: Sequence[Passage]) -> list[float]:
+        """Return the score by words of each of `passages`; 0.0 for one that shares no word with the query."""
+
 
 class LibraryTexts:
     """TextStore over the local library: enough to list, show and verify, and no model is needed."""
@@ -100,7 +107,7 @@ class GenerationStore(LibraryTexts):
         super().__init__(library, generation)
         self.embedder = embedder
         self.vectors = vectors
-        self._words = words
+        self._words = GenerationWords(words, vectors.ids())
         self._held: dict[int, Passage] = {}
 
     def embed(self, query: str) -> NDArray[np.float32]:
@@ -112,6 +119,12 @@ class GenerationStore(LibraryTexts):
 
     def by_words(self, query: str, limit: int, where: Filter) -> list[Hit]:
         return self._hits(lambda count: self._words.search(query, count), limit, where)
+
+    def cosines(self, query: NDArray[np.float32], passages: Sequence[Passage]) -> list[float]:
+        return self.vectors.cosines(query, [passage.id for passage in passages]) if passages else []
+
+    def shares(self, query: str, passages: Sequence[Passage]) -> list[float]:
+        return self._words.scores(query, [passage.id for passage in passages]) if passages else []
 
     def _hits(self, search: Callable[[int], Ranking], limit: int, where: Filter) -> list[Hit]:
         """Search wider until `limit` hits are live and admitted, with all their ties, or nothing more is found."""

@@ -69,6 +69,13 @@ class VectorIndex:
         scores, ids = self._index.search(query.reshape(1, -1), count)
         return [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
 
+    def cosines(self, query: NDArray[np.float32], passages: Sequence[int]) -> list[float]:
+        """Return the cosine similarity of each of `passages`, which it holds, to a vector of unit length."""
+        vectors = self._index.reconstruct_batch(np.asarray(passages, dtype=np.int64)).astype(np.float64)
+        # Row by row: a product of matrices may add up differently with what else is in it.
+        found: list[float] = (vectors * query.astype(np.float64)).sum(axis=1).tolist()
+        return found
+
 
 def _add(index: faiss.IndexIDMap2, library: Library, ids: Iterable[int]) -> None:
     for batch, vectors in library.vectors(ids):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
 from index.store import PassageStore
-from index.types import Filter, Hit, Kind
+from index.types import Filter, Kind
+from qa.calibrate import content_words
 from qa.fuse import fuse
 from qa.types import Retrieved
 
 # How many passages each index gives. docs/evaluation.md: more changed nothing in the first ten.
 DEPTH = 50
+_WORD = re.compile(r"\w+")
 _ABOUT_THE_PICTURE = re.compile(
     r"\b(?:photo|photos|photograph|photographs|photographed|photographer|picture|pictures|pictured|image|images|caption)\b",
     re.IGNORECASE,
@@ -27,16 +27,23 @@ _ABOUT_THE_CREDIT = re.compile(
 def retrieve(store: PassageStore, query: str, where: Filter, *, depth: int = DEPTH) -> list[Retrieved]:
     """Return passages for `query`, best first, at most 2 x `depth`.
 
-    Embeddings and BM25, fused: each finds what the other misses. Captions and credit lines are there only for a
-    question about the picture or about who wrote it.
+    Embeddings and BM25, fused: each finds what the other misses. Words that every question has are not searched by.
+    Captions and credit lines are there only for a question about the picture or about who wrote it.
     """
-    near = store.by_vector(store.embed(query), depth, where)
-    wanted = wanted_kinds(query)
-    fused = fuse([_only(near, wanted), _only(store.by_words(query, depth, where), wanted)])
-    cosines = {hit.passage.id: hit.score for hit in near}
-    # A passage that only its words found is at most as near as the last of the nearest.
-    floor = float(np.float32(near[-1].score)) if near else 0.0
-    return [Retrieved(hit, cosines.get(hit.passage.id, floor)) for hit in fused]
+    vector, words, wanted = store.embed(query), telling(query), wanted_kinds(query)
+    hits = [*store.by_vector(vector, depth, where), *store.by_words(words, depth, where)]
+    found = list({hit.passage.id: hit.passage for hit in hits if hit.passage.kind in wanted}.values())
+    # What only one of them found is scored by both, so that no passage loses by where the other one stopped.
+    cosines = store.cosines(vector, found)
+    fused = fuse(found, cosines, store.shares(words, found))
+    near = {passage.id: cosine for passage, cosine in zip(found, cosines, strict=True)}
+    return [Retrieved(hit, near[hit.passage.id]) for hit in fused]
+
+
+def telling(query: str) -> str:
+    """Return the words of `query` that say what it is about, in order and as often as they stand; all if none does."""
+    words = _WORD.findall(query)
+    return " ".join([word for word in words if content_words(word)] or words)
 
 
 def wanted_kinds(query: str) -> frozenset[Kind]:
@@ -47,8 +54,3 @@ def wanted_kinds(query: str) -> frozenset[Kind]:
     if _ABOUT_THE_CREDIT.search(query):
         kinds.add(Kind.CREDIT)
     return frozenset(kinds)
-
-
-def _only(hits: list[Hit], kinds: frozenset[Kind]) -> list[Hit]:
-    kept = [hit for hit in hits if hit.passage.kind in kinds]
-    return [Hit(hit.passage, hit.score, rank) for rank, hit in enumerate(kept, start=1)]

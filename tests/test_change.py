@@ -160,7 +160,7 @@ def assert_gone(library: Path, text: str = SECRET, term: str = "quellbryxop") ->
     store = LocalStore(library, HashingEmbedder())
     try:
         # Words of passages that are not live any more would be dropped by the store: ask the index itself.
-        assert store._words.searcher().search(term, 10) == []
+        assert store._words.searcher().in_texts(term).ids.tolist() == []
     finally:
         store.close()
 
