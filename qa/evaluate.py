@@ -1,199 +1,174 @@
-"""Labelled questions + service → how often it is right, silent and wrong.
+"""Labelled questions + service → what became of each.
 
-A question counts as right if one of the first two citations overlaps a gold quote (half of the shorter one) in the gold
-document, or holds one of its facts. A document is named by the end of its uri.
+An answer counts as right if one of its first two citations overlaps a gold quote (half of the shorter one) in the gold
+document, or holds one of the question's facts, or if its short answer is the gold one (SQuAD's comparison). A document
+is named by the end of its uri.
 """
 
 from __future__ import annotations
 
-import json
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from index.errors import QuestionError
-from index.store import PassageStore
-from index.types import Span
-from qa.measure import exact_match, overlaps, token_f1
-from qa.service import AnswerService, Considered
-from qa.types import Answer, Citation, Question, Turn
+from index.store import PassageStore, TextStore
+from index.types import Document, Span
+from qa.labelled import Gold, Labelled
+from qa.measure import exact_match, ndcg, overlaps, recall, token_f1
+from qa.outcomes import RANKS, Outcome, Report
+from qa.risk import Step, Trial
+from qa.service import AnswerService, Asked
+from qa.types import Answer, Citation, Question, Retrieved, Turn
 
 _COUNTED_CITATIONS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Gold:
-    """A quote that answers, and the document it stands in (the end of its uri)."""
-
-    document: str
-    quote: str
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """A question with what is known of its answer; not `answerable` means that the sources do not say."""
-
-    text: str
-    answerable: bool
-    gold: tuple[Gold, ...]
-    facts: tuple[str, ...]
-    short_answer: str | None
-    conversation: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one question."""
-
-    question: Labelled
-    answered: bool
-    right: bool
-    right_document: bool
-    shown: str
-    confidence: float
-    considered: Considered
-    exact: float | None
-    f1: float | None
-    milliseconds: float
-
-    @property
-    def good(self) -> bool:
-        """Right where there is an answer, silent where there is none."""
-        return self.right if self.question.answerable else not self.answered
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The outcomes of one run."""
-
-    outcomes: tuple[Outcome, ...]
-    generation: int
-
-    def rates(self) -> dict[str, Any]:
-        """Return counts and rates; a rate over nothing is None."""
-        asked = self.outcomes
-        answerable = [o for o in asked if o.question.answerable]
-        unanswerable = [o for o in asked if not o.question.answerable]
-        answered = [o for o in asked if o.answered]
-        short = [o for o in answerable if o.f1 is not None]
-        return {
-            "questions": len(asked),
-            "answerable": len(answerable),
-            "unanswerable": len(unanswerable),
-            "right": _rate([o.right for o in answerable]),
-            "right document first": _rate([o.right_document for o in answerable]),
-            "answered (of answerable)": _rate([o.answered for o in answerable]),
-            "right when answered": _rate([o.right for o in answered]),
-            "silent (of unanswerable)": _rate([not o.answered for o in unanswerable]),
-            "short answer exact match": _mean([o.exact for o in short if o.exact is not None]),
-            "short answer token F1": _mean([o.f1 for o in short if o.f1 is not None]),
-            "median milliseconds": round(statistics.median([o.milliseconds for o in asked]), 1) if asked else None,
-        }
-
-    def to_json(self, *, each: bool) -> dict[str, Any]:
-        """Return the rates, and with `each` every question."""
-        questions = [
-            {"question": o.question.text, "answerable": o.question.answerable, "answered": o.answered, "right": o.right,
-             "confidence": round(o.confidence, 4), "shown": o.shown}
-            for o in self.outcomes
-        ]  # fmt: skip
-        return {"generation": self.generation, **self.rates(), **({"each": questions} if each else {})}
-
-
-def _rate(values: Sequence[bool]) -> float | None:
-    return round(sum(values) / len(values), 4) if values else None
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return round(statistics.fmean(values), 4) if values else None
-
-
-def read_questions(path: Path) -> list[Labelled]:
-    """Return the questions of a JSON-lines file: `question`, `answers` [{document, quote}], `facts`, `answerable`.
-
-    :raises QuestionError: if the file cannot be read or a line is not of that shape, naming the line.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise QuestionError(f"{path}: cannot be read ({error})") from error
-    found = []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                found.append(_labelled(json.loads(line)))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise QuestionError(f"{path}, line {number}: not a labelled question ({error!r})") from error
-    if not found:
-        raise QuestionError(f"{path}: no question in it")
-    return found
-
-
-def _labelled(raw: Mapping[str, Any]) -> Labelled:
-    gold = tuple(Gold(str(a["document"]), str(a["quote"])) for a in raw.get("answers", []))
-    facts = tuple(str(fact) for fact in raw.get("facts", []))
-    short = raw.get("short_answer")
-    return Labelled(
-        text=str(raw["question"]),
-        answerable=bool(raw.get("answerable", True)),
-        gold=gold,
-        facts=facts,
-        short_answer=None if short is None else str(short),
-        conversation=raw.get("conversation"),
-    )
+# The share of a gold quote's words that must be there where the quote is not in the text letter for letter.
+_WORDS = 0.6
 
 
 def evaluate(questions: Sequence[Labelled], service: AnswerService, store: PassageStore) -> Report:
     """Return what the service makes of `questions`, asked in order; those of one conversation follow one another."""
     conversations: dict[str, tuple[Turn, ...]] = {}
     outcomes = []
+    threshold = None
     for labelled in questions:
         turns = conversations.get(labelled.conversation, ()) if labelled.conversation is not None else ()
         asked = service.ask(Question(labelled.text, turns), store)
-        reply = asked.reply
-        citations = reply.citations if isinstance(reply, Answer) else ()
-        short = reply.short_answer if isinstance(reply, Answer) else None
+        threshold = asked.reply.understood.threshold
         if labelled.conversation is not None:
-            turn = Turn(labelled.text, reply.understood.standalone, tuple(c.quote for c in citations), short)
-            conversations[labelled.conversation] = (*turns, turn)
-        gold = [labelled.short_answer] if labelled.short_answer is not None else []
-        compared = bool(gold) and short is not None
-        outcomes.append(
-            Outcome(
-                question=labelled,
-                answered=bool(citations),
-                right=is_right(labelled, citations, store),
-                right_document=bool(citations) and any(_names(citations[0], g) for g in labelled.gold),
-                shown=reply.text if isinstance(reply, Answer) else "—",
-                confidence=reply.confidence,
-                considered=asked.considered,
-                exact=exact_match(short, gold) if compared and short is not None else None,
-                f1=token_f1(short, gold) if compared and short is not None else None,
-                milliseconds=sum(asked.timings_ms.values()),
-            )
-        )
-    return Report(tuple(outcomes), store.generation.number)
+            conversations[labelled.conversation] = (*turns, _turn(labelled, asked))
+        outcomes.append(_outcome(labelled, asked, store))
+    return Report(tuple(outcomes), store.generation.number, threshold)
 
 
-def is_right(labelled: Labelled, citations: Sequence[Citation], store: PassageStore) -> bool:
+def is_right(labelled: Labelled, citations: Sequence[Citation], store: TextStore) -> bool:
     """Return whether one of the first two citations overlaps a gold quote or holds a fact."""
-    counted = citations[:_COUNTED_CITATIONS]
-    if any(fact.casefold() in c.quote.casefold() for fact in labelled.facts for c in counted):
-        return True
-    return any(_names(c, g) and _overlaps_gold(c, g, store) for c in counted for g in labelled.gold)
+    return _says(labelled, [_Quoted.of(c) for c in citations[:_COUNTED_CITATIONS]], _Places(store))
 
 
-def _names(citation: Citation, gold: Gold) -> bool:
-    return citation.document.uri.endswith(gold.document)
+def trial(labelled: Labelled, service: AnswerService, store: PassageStore) -> Trial:
+    """Return how sure the service would be after each helping, and whether its answer would be right."""
+    places = _Places(store)
+    steps = []
+    for answer in service.rehearse(Question(labelled.text), store):
+        quoted = [_Quoted.of(citation) for citation in answer.citations[:_COUNTED_CITATIONS]]
+        right = _says(labelled, quoted, places) or _is_gold(labelled, answer.short_answer)
+        steps.append(Step(answer.confidence, right))
+    return Trial(labelled.answerable, tuple(steps))
 
 
-def _overlaps_gold(citation: Citation, gold: Gold, store: PassageStore) -> bool:
-    text = store.revision(citation.document.id, citation.document.revision).text
-    at = text.find(gold.quote)
-    if at >= 0:
-        return overlaps(citation.span, Span(at, at + len(gold.quote)))
-    # The gold quote is not in the text letter for letter (other spacing, dashes): compare the words.
-    words = set(gold.quote.split())
-    return bool(words) and len(words & set(citation.quote.split())) >= 0.6 * len(words)
+@dataclass(frozen=True, slots=True)
+class _Quoted:
+    """Words of a document and where they stand."""
+
+    document: Document
+    span: Span
+    text: str
+
+    @classmethod
+    def of(cls, citation: Citation) -> _Quoted:
+        return cls(citation.document, citation.span, citation.quote)
+
+
+class _Places:
+    """Where gold quotes stand in the texts of one generation. Each text is read once."""
+
+    def __init__(self, store: TextStore) -> None:
+        self._store = store
+        self._texts: dict[tuple[str, str], str] = {}
+        self._places: dict[tuple[str, str, str], int] = {}
+
+    def overlap(self, quoted: _Quoted, gold: Gold) -> bool:
+        """Return whether the words overlap the gold quote, in the document that it names."""
+        document = quoted.document
+        if not document.uri.endswith(gold.document):
+            return False
+        key = (document.id, document.revision, gold.quote)
+        if key not in self._places:
+            self._places[key] = self._text(document).find(gold.quote)
+        at = self._places[key]
+        if at >= 0:
+            return overlaps(quoted.span, Span(at, at + len(gold.quote)))
+        # The gold quote is not in the text letter for letter (other spacing, dashes): compare the words.
+        words = set(gold.quote.split())
+        return bool(words) and len(words & set(quoted.text.split())) >= _WORDS * len(words)
+
+    def _text(self, document: Document) -> str:
+        key = (document.id, document.revision)
+        if key not in self._texts:
+            self._texts[key] = self._store.revision(*key).text
+        return self._texts[key]
+
+
+def _turn(labelled: Labelled, asked: Asked) -> Turn:
+    """Return an exchange as the next questions of its conversation see it."""
+    reply = asked.reply
+    if not isinstance(reply, Answer):
+        return Turn(labelled.text, reply.understood.standalone, (), None)
+    quotes = tuple(citation.quote for citation in reply.citations)
+    return Turn(labelled.text, reply.understood.standalone, quotes, reply.short_answer)
+
+
+def _outcome(labelled: Labelled, asked: Asked, store: PassageStore) -> Outcome:
+    reply, places = asked.reply, _Places(store)
+    answer = reply if isinstance(reply, Answer) else None
+    citations = () if answer is None else answer.citations
+    quoted = [_Quoted.of(citation) for citation in citations[:_COUNTED_CITATIONS]]
+    short = None if answer is None else answer.short_answer
+    gold = [] if labelled.short_answer is None else [labelled.short_answer]
+    right = _says(labelled, quoted, places) or _is_gold(labelled, short)
+    ranking, relevant = _ranking(labelled, asked.considered.retrieved, places)
+    return Outcome(
+        question=labelled,
+        answered=answer is not None,
+        right=right,
+        would_be_right=right if answer is not None else _guess_is_right(labelled, asked, places),
+        right_document=bool(citations) and any(citations[0].document.uri.endswith(g.document) for g in labelled.gold),
+        overlaps_gold=_overlap_any(labelled, quoted, places) if labelled.gold else None,
+        shown="—" if answer is None else answer.text,
+        confidence=reply.confidence,
+        considered=asked.considered,
+        exact=exact_match(short, gold) if gold and short is not None else None,
+        f1=token_f1(short, gold) if gold and short is not None else None,
+        ndcg=ndcg(ranking, relevant, RANKS) if relevant else None,
+        recall=recall(ranking, relevant, RANKS) if relevant else None,
+        milliseconds=sum(asked.timings_ms.values()),
+    )
+
+
+def _says(labelled: Labelled, quoted: Sequence[_Quoted], places: _Places) -> bool:
+    """Return whether one of the quotes holds a fact or overlaps a gold quote; never where there is no answer."""
+    held = any(fact.casefold() in one.text.casefold() for fact in labelled.facts for one in quoted)
+    return labelled.answerable and (held or _overlap_any(labelled, quoted, places))
+
+
+def _overlap_any(labelled: Labelled, quoted: Sequence[_Quoted], places: _Places) -> bool:
+    return any(places.overlap(one, gold) for one in quoted for gold in labelled.gold)
+
+
+def _is_gold(labelled: Labelled, short: str | None) -> bool:
+    if not labelled.answerable or labelled.short_answer is None or short is None:
+        return False
+    return exact_match(short, [labelled.short_answer]) == 1.0
+
+
+def _guess_is_right(labelled: Labelled, asked: Asked, places: _Places) -> bool:
+    """Return whether the sentence would have been right that the service thought best and kept to itself."""
+    if not asked.considered.weighed:
+        return False
+    best = asked.considered.weighed[0].candidate
+    quoted = _Quoted(best.passage.document, best.sentence.span, best.quote)
+    return _says(labelled, [quoted], places) or _is_gold(labelled, best.text)
+
+
+def _ranking(labelled: Labelled, retrieved: Sequence[Retrieved], places: _Places) -> tuple[list[str], dict[str, float]]:
+    """Return the passages found, best first, and which of them are relevant: those that overlap a gold quote.
+
+    A gold quote that no passage found overlaps is one relevant passage that is missing. Copies of its document count
+    like it only where they are named.
+    """
+    passages = [found.hit.passage for found in retrieved]
+    ranking = [str(passage.id) for passage in passages]
+    relevant: dict[str, float] = {}
+    for number, gold in enumerate(labelled.gold if labelled.answerable else ()):
+        holding = [p for p in passages if places.overlap(_Quoted(p.document, p.span, p.text), gold)]
+        relevant |= {str(passage.id): 1.0 for passage in holding} if holding else {f"gold {number}": 1.0}
+    return ranking, relevant

@@ -1,11 +1,12 @@
-"""Measures of answers: pure functions, each with its source."""
+"""Measures of answers and of rankings: pure functions, each with its source."""
 
 from __future__ import annotations
 
+import math
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from index.types import Span
 
@@ -41,3 +42,28 @@ def _f1(given: list[str], gold: list[str]) -> float:
 def overlaps(one: Span, other: Span) -> bool:
     """Return whether the spans share at least half of the shorter one."""
     return one.overlap(other) >= 0.5 * min(len(one), len(other)) and len(one) > 0 and len(other) > 0
+
+
+def ndcg(ranking: Sequence[str], relevant: Mapping[str, float], k: int) -> float:
+    """Return nDCG@k, linear gain, log2 discount, in [0, 1]; 0.0 if nothing is relevant.
+
+    What is relevant and not in the ranking counts in the ideal; what is in the ranking twice counts where it is first.
+
+    Source: Järvelin & Kekäläinen, "Cumulated gain-based evaluation of IR techniques", TOIS 2002; equals trec_eval's
+    `ndcg_cut`.
+    """
+    found = [relevant.get(name, 0.0) for name in dict.fromkeys(ranking)]
+    ideal = _dcg(sorted(relevant.values(), reverse=True)[:k])
+    return _dcg(found[:k]) / ideal if ideal > 0 else 0.0
+
+
+def _dcg(gains: Sequence[float]) -> float:
+    return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
+
+
+def recall(ranking: Sequence[str], relevant: Collection[str], k: int) -> float:
+    """Return the share of what is relevant that is among the first `k` of the ranking; 0.0 if nothing is relevant.
+
+    Source: trec_eval's `recall`.
+    """
+    return len(set(ranking[:k]) & set(relevant)) / len(relevant) if relevant else 0.0

@@ -1,10 +1,10 @@
-import json
-from pathlib import Path
+import math
 
 import pytest
 
-from index.errors import QuestionError
-from qa.evaluate import Gold, Labelled, evaluate, read_questions
+from qa.evaluate import evaluate
+from qa.labelled import Gold, Labelled
+from qa.outcomes import Verdict
 from tests.test_service import BAN, CATS, WordReader, service
 from tests.world import ListStore
 
@@ -82,28 +82,62 @@ def test_rates_over_nothing_are_none() -> None:
     assert rates["silent (of unanswerable)"] is None
 
 
-def test_labelled_questions_are_read_line_by_line(tmp_path: Path) -> None:
-    file = tmp_path / "q.jsonl"
-    full = {"question": "A?", "answers": [{"document": "a.txt", "quote": "A."}], "facts": ["A"], "conversation": "c1"}
-    file.write_text(json.dumps(full) + "\n\n" + json.dumps({"question": "B?", "answerable": False}) + "\n")
-    assert read_questions(file) == [
-        Labelled("A?", True, (Gold("a.txt", "A."),), ("A",), None, "c1"),
-        Labelled("B?", False, (), (), None, None),
+def test_a_short_answer_that_is_the_gold_one_is_right_wherever_it_stands() -> None:
+    sentence = QUOTE.rstrip(".")
+    asked = [
+        labelled(ASKED, quote="No such words.", document="x.txt", short=sentence),
+        labelled(ASKED, quote="No such words.", document="x.txt", short="January 7"),
     ]
+    right, wrong = evaluate(asked, service(WordReader()), STORE).outcomes
+    assert (right.exact, right.right, right.overlaps_gold) == (1.0, True, False)
+    assert (wrong.exact, wrong.right) == (0.0, False)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b'{"question": "A?"}\n{"answers": []}\n', "line 2: not a labelled question"),
-        (b"not json\n", "line 1: not a labelled question"),
-        (b"[1]\n", "line 1: not a labelled question"),
-        (b"\n", "no question in it"),
-        (b"\xff", "cannot be read"),
-    ],
-)
-def test_a_file_of_another_shape_is_refused_naming_the_line(tmp_path: Path, content: bytes, message: str) -> None:
-    file = tmp_path / "q.jsonl"
-    file.write_bytes(content)
-    with pytest.raises(QuestionError, match=message):
-        read_questions(file)
+def test_an_answer_to_what_has_none_is_wrong_whatever_its_labels_say() -> None:
+    asked = Labelled(ASKED, False, (Gold("ban.txt", QUOTE),), ("January 6",), QUOTE, None)
+    (outcome,) = evaluate([asked], service(WordReader()), STORE).outcomes
+    assert (outcome.answered, outcome.right, outcome.verdict) == (True, False, Verdict.WRONG)
+    assert (outcome.ndcg, outcome.f1_or_zero) == (None, None)
+
+
+@pytest.mark.parametrize(("quote", "would_be"), [(QUOTE, True), ("It was sudden.", False)])
+def test_what_was_kept_back_is_judged_by_the_best_sentence_found(quote: str, would_be: bool) -> None:
+    silent = service(WordReader(), threshold=0.999999)
+    (outcome,) = evaluate([labelled(ASKED, quote=quote)], silent, STORE).outcomes
+    assert (outcome.answered, outcome.right, outcome.would_be_right) == (False, False, would_be)
+    assert outcome.verdict == Verdict.SILENT
+
+
+def test_an_empty_library_has_nothing_to_guess() -> None:
+    (outcome,) = evaluate([labelled(ASKED, quote=QUOTE)], service(WordReader()), ListStore([])).outcomes
+    assert (outcome.would_be_right, outcome.confidence, outcome.ndcg, outcome.recall) == (False, 0.0, 0.0, 0.0)
+
+
+def test_passages_count_where_they_overlap_a_gold_quote() -> None:
+    # Both rankings of the store hold the ban first and the cats second.
+    asked = [
+        labelled(ASKED, quote=QUOTE),
+        labelled(ASKED, quote="Cats sleep for most of the day.", document="cats.txt"),
+    ]
+    first, second = evaluate(asked, service(WordReader()), STORE).outcomes
+    assert (first.ndcg, first.recall) == (1.0, 1.0)
+    assert second.ndcg == pytest.approx(1 / math.log2(3))
+    assert second.recall == 1.0
+
+
+def test_a_gold_quote_that_no_passage_holds_is_one_that_is_missing() -> None:
+    gold = (Gold("ban.txt", QUOTE), Gold("lost.txt", "Nobody has this."))
+    (outcome,) = evaluate([Labelled(ASKED, True, gold, (), None, None)], service(WordReader()), STORE).outcomes
+    assert outcome.ndcg == pytest.approx(1 / (1 + 1 / math.log2(3)))
+    assert outcome.recall == 0.5
+
+
+def test_without_a_gold_quote_there_is_nothing_to_rank() -> None:
+    (outcome,) = evaluate([labelled(ASKED, facts=("January 6",))], service(WordReader()), STORE).outcomes
+    assert (outcome.ndcg, outcome.recall, outcome.overlaps_gold) == (None, None, None)
+
+
+def test_the_report_names_generation_and_threshold() -> None:
+    report = evaluate([labelled(ASKED, quote=QUOTE)], service(WordReader(), threshold=0.4), STORE)
+    assert (report.generation, report.threshold) == (7, 0.4)
+    assert evaluate([], service(WordReader()), STORE).threshold is None
