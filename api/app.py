@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 
 from api import problems
 from api.middleware import ApiKey, BodyLimit, Failures, KnownHosts, OwnPages, SecurityHeaders
-from api.routes import ask, documents, generations, health, jobs, search
+from api.routes import ask, documents, generations, health, jobs, replay, search
 from api.wiring import PurgeWatch, Refresher, Runtime, open_worker
 
 _STATIC = Path(__file__).parent / "static"
@@ -49,7 +49,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     problems.install(app)
-    for module in (ask, search, documents, jobs, generations, health):
+    for module in (ask, replay, search, documents, jobs, generations, health):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import library, service, upkeep
+from api.commands import library, quality, service, upkeep
 from api.commands.common import Options
 from index.memory import few_arenas
 
@@ -34,12 +34,13 @@ def options(
 
 
 for command in (
-    library.sync, library.watch, service.ask, service.serve, library.documents, library.show, library.delete,
-    library.generations, library.diff, library.rollback, service.verify, upkeep.compact, upkeep.reembed,
-    upkeep.backup, upkeep.restore, upkeep.absent, service.bench, service.doctor,
+    library.sync, library.watch, service.ask, service.replay, service.serve, library.documents, library.show,
+    library.delete, library.generations, library.diff, library.rollback, service.verify, upkeep.compact, upkeep.reembed,
+    upkeep.backup, upkeep.restore, upkeep.absent, quality.bench, quality.calibrate,
+    service.doctor,
 ):  # fmt: skip
     app.command()(command)
-app.command("eval")(service.evaluate)
+app.command("eval")(quality.evaluate)
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ import textwrap
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from api.progress import lasting, sync_progress
 from index.embed import Embedder
@@ -17,9 +16,6 @@ from index.report import Checker, SyncPolicy, SyncReport
 from index.sync import sync
 from index.watch import Away, Back, Deaf, Heard, Noticed, Synced, Trouble, WatchPolicy, watch
 from qa.types import Answer, Reply
-
-if TYPE_CHECKING:
-    from qa.evaluate import Report
 
 _LISTED = 20
 # Control characters, what cannot be encoded, and what reverses the order of what is read.
@@ -162,14 +158,3 @@ def reply_lines(reply: Reply) -> Iterator[str]:
         yield f"      {printable(source)}"
         place = f"characters {citation.span.start}–{citation.span.end} of {document.revision[:19]}…"
         yield f"      {printable(document.uri)}, {place}"
-
-
-def evaluation_lines(report: Report, *, each: bool) -> Iterator[str]:
-    """Yield an evaluation: the bad ones (or each one), then the rates."""
-    for one in report.outcomes:
-        if each or not one.good:
-            word = "ok " if one.good else "BAD"
-            yield f"{word} {one.confidence:.2f} {one.question.text}"
-            yield f"          → {one.shown}"
-    for name, value in report.rates().items():
-        yield f"{name:28} {value}"

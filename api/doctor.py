@@ -31,7 +31,7 @@ def examine(settings: Settings) -> list[Finding]:
     return [
         Finding("python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}"),
         _names(),
-        _tried("reader", _reader),
+        _tried("reader", lambda: _reader(settings)),
         _tried("embedder", lambda: _embedder(settings)),
         _tried("library", lambda: _library(settings.library)),
     ]
@@ -80,12 +80,13 @@ def _tried(what: str, look: Callable[[], str]) -> Finding:
         return Finding(what, False, str(error))
 
 
-def _reader() -> str:
+def _reader(settings: Settings) -> str:
+    from api.wiring import open_reader
     from qa import calibrate
-    from qa.read import SpanReader
 
-    reader = SpanReader()
-    return f"{reader.fingerprint}, answers from a confidence of {calibrate.load(reader.fingerprint).threshold:.2f}"
+    reader = open_reader(settings)
+    standard = calibrate.load(reader.fingerprint, settings.library).standard
+    return f"{reader.fingerprint}, answers from a confidence of {standard.threshold:.2f}"
 
 
 def _embedder(settings: Settings) -> str:

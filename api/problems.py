@@ -27,6 +27,8 @@ _STATUS: Mapping[type[errors.CitespanError], int] = {
     errors.UnsupportedFormat: 415,
     errors.DocumentTooLarge: 413,
     errors.QuestionError: 422,
+    errors.ReceiptError: 422,
+    errors.CannotReplay: 409,
     errors.LibraryBusy: 503,
     errors.DiskFull: 507,
     jobs.UnknownJob: 404,

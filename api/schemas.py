@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -10,10 +11,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from index import types as index_types
-from index.errors import UnsupportedParameter
 from index.load.normalise import normalise
+from qa.dates import DatedPhrase
+from qa.receipt import LONGEST as LONGEST_RECEIPT
+from qa.risk import Kept
 from qa.service import LONGEST_QUESTION, MOST_CITATIONS
-from qa.types import Answer, Citation, Question, Reply, Retrieved, Turn
+from qa.types import Answer, Citation, Question, Reply, Retrieved, Side, Turn
 from qa.verify import Claim, Status, Verdict
 
 _Id = Annotated[str, StringConstraints(max_length=200)]
@@ -86,28 +89,55 @@ class FilterModel(RequestModel):
 
 
 class AskRequest(RequestModel):
-    """A question. `risk` is not served yet: anything but null is refused."""
+    """A question."""
 
     question: str = Field(
         description=f"1 to {LONGEST_QUESTION} characters", examples=["When did China announce the ban?"]
     )
     conversation_id: _Id | None = Field(None, description="of an earlier reply, to go on from there")
     max_citations: int = Field(3, ge=1, le=MOST_CITATIONS)
-    risk: float | None = Field(None, description="not served yet: null")
+    risk: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="the share of answers that may be wrong, by the calibration's questions; null: its default",
+    )
     as_of: AsOf = _AS_OF
     filter: FilterModel | None = None
 
     def to_question(self, conversation: tuple[Turn, ...]) -> Question:
-        """:raises UnsupportedParameter: for a parameter of the contract that this version does not serve."""
-        if self.risk is not None:
-            raise UnsupportedParameter("risk is not served by this version; leave it out or send null")
         where = index_types.Filter() if self.filter is None else self.filter.to_filter()
-        return Question(normalise(self.question), conversation, where, self.max_citations)
+        return Question(normalise(self.question), conversation, where, self.max_citations, risk=self.risk)
 
 
 class HighlightModel(ResponseModel):
     start: int
     end: int
+
+
+class ContextModel(ResponseModel):
+    """The sentence that says whom the quote speaks of ("she", "the ministry"). It is no part of the quote."""
+
+    quote: str
+    start: int
+    end: int
+
+
+class DatedModel(ResponseModel):
+    """A phrase of the quote ("Tuesday") and what it means, counted from the document's publication date."""
+
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True)
+
+    text: str
+    start: int
+    end: int
+    from_: date = Field(serialization_alias="from", description="the first day that is meant")
+    to: date = Field(description="the last day, itself included")
+
+    @classmethod
+    def of(cls, phrase: DatedPhrase) -> DatedModel:
+        span = phrase.span
+        return cls(text=phrase.phrase, start=span.start, end=span.end, from_=phrase.first, to=phrase.last)
 
 
 class CitationModel(ResponseModel):
@@ -133,10 +163,15 @@ class CitationModel(ResponseModel):
     )
     answer_start: int | None = Field(description="where the quote stands in `answer`; null for nearest passages")
     answer_end: int | None
+    context: ContextModel | None = Field(
+        description="where the quote needs one: the sentence of the same revision that says whom it speaks of"
+    )
+    dates: list[DatedModel] = Field(description="what the quote's dates and days of the week mean")
 
     @classmethod
     def of(cls, citation: Citation) -> CitationModel:
         document, highlight, place = citation.document, citation.highlight, citation.in_answer
+        context = citation.context
         return cls(
             number=citation.number, document_id=document.id, revision=document.revision, title=document.title,
             uri=document.uri, publisher=document.publisher, author=document.author, published_at=document.published_at,
@@ -145,19 +180,44 @@ class CitationModel(ResponseModel):
             byte_start=citation.bytes.start, byte_end=citation.bytes.end, quote_sha256=citation.sha256,
             highlight=None if highlight is None else HighlightModel(start=highlight.start, end=highlight.end),
             answer_start=None if place is None else place.start, answer_end=None if place is None else place.end,
+            context=None
+            if context is None
+            else ContextModel(quote=context.quote, start=context.span.start, end=context.span.end),
+            dates=[DatedModel.of(phrase) for phrase in citation.dates],
         )  # fmt: skip
 
 
 class SideModel(ResponseModel):
-    value: str
-    citations: list[int]
-    documents: int
-    independent: int
+    """A value that sources give for the question. Which one is right is not judged, nor whether newer is better."""
+
+    value: str = Field(description="as the best of its sources words it")
+    citations: list[int] = Field(description="the numbers of the citations that carry it")
+    documents: int = Field(description="how many of the documents read give it")
+    independent: int = Field(description="the same, with near-copies of a document counted once")
+    published_from: str | None = Field(description="the oldest date among those documents; null if none has one")
+    published_to: str | None = Field(description="the newest")
+
+    @classmethod
+    def of(cls, side: Side) -> SideModel:
+        return cls(
+            value=side.value, citations=list(side.citations), documents=side.documents, independent=side.independent,
+            published_from=side.published_from, published_to=side.published_to,
+        )  # fmt: skip
 
 
 class RiskModel(ResponseModel):
-    target: float | None = Field(description="null: no risk was asked for; `threshold` is the calibrated default")
-    threshold: float = Field(description="the confidence from which the service answers")
+    target: float | None = Field(description="the risk that the threshold keeps; null: the default keeps no usual risk")
+    threshold: float = Field(description="the confidence from which the service answers; 1: it says nothing")
+    wrong: float = Field(description="the share of wrong answers among the calibration's that reach the threshold")
+    wrong_at_most: float = Field(description="its upper 95 % bound, for questions like the calibration's")
+    coverage: float = Field(description="the share of the calibration's answerable questions that reach it")
+
+    @classmethod
+    def of(cls, kept: Kept) -> RiskModel:
+        return cls(
+            target=kept.target, threshold=kept.threshold, wrong=round(kept.wrong, 4),
+            wrong_at_most=round(kept.bound, 4), coverage=round(kept.coverage, 4),
+        )  # fmt: skip
 
 
 class AskResponse(ResponseModel):
@@ -175,11 +235,13 @@ class AskResponse(ResponseModel):
     standalone_question: str
     conversation_id: str
     citations: list[CitationModel]
-    sides: list[SideModel] = Field(description="not judged by this version: empty")
-    sources_differ: bool | None = Field(description="not judged by this version: null")
+    sides: list[SideModel] = Field(description="what the sources say, the answer first; empty if nothing answers")
+    sources_differ: bool = Field(description="whether independent sources give incompatible values for the question")
     nearest: list[CitationModel] = Field(description="closest passages when nothing answers: not an answer")
     generation: int
-    receipt: str | None = Field(description="not issued by this version: null")
+    receipt: str | None = Field(
+        description="what `POST /v1/replay` gives the same reply for; null if question and filter are too large for one"
+    )
     timings_ms: Mapping[str, float]
 
     @classmethod
@@ -191,13 +253,25 @@ class AskResponse(ResponseModel):
         return cls(
             id=reply_id, answerable=answer is not None, answer=None if answer is None else answer.text,
             short_answer=None if answer is None else answer.short_answer, confidence=round(reply.confidence, 4),
-            risk=RiskModel(target=None, threshold=understood.threshold), question=understood.question,
+            risk=RiskModel.of(understood.kept), question=understood.question,
             standalone_question=understood.standalone, conversation_id=conversation_id,
             citations=[] if answer is None else [CitationModel.of(c) for c in answer.citations],
-            sides=[], sources_differ=None,
+            sides=[] if answer is None else [SideModel.of(side) for side in answer.sides],
+            sources_differ=answer is not None and answer.sources_differ,
             nearest=[] if isinstance(reply, Answer) else [CitationModel.of(c) for c in reply.nearest],
             generation=understood.generation, receipt=None, timings_ms=timings_ms,
         )  # fmt: skip
+
+    def canonical(self) -> bytes:
+        """Return the bytes that a replay gives again: JSON in UTF-8, names sorted, without ids, receipt and timings."""
+        kept = self.model_dump(mode="json", by_alias=True, exclude={"id", "conversation_id", "receipt", "timings_ms"})
+        return json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+class ReplayRequest(RequestModel):
+    """The receipt of a reply."""
+
+    receipt: str = Field(min_length=1, max_length=LONGEST_RECEIPT, description="as the reply gave it")
 
 
 class SearchRequest(RequestModel):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from api.conversations import Conversations
@@ -20,7 +21,9 @@ from index.report import SyncPolicy, SyncProgress, SyncReport
 from index.store import LocalStore, TextStore
 from index.sync import Upload, ingest
 from qa import calibrate
-from qa.read import SpanReader
+from qa.labelled import Labelled
+from qa.read import Reader, SpanReader
+from qa.recalibrate import Recalibrated, recalibrate
 from qa.service import AnswerService
 
 _log = logging.getLogger(__name__)
@@ -56,13 +59,49 @@ def open_embedder(settings: Settings) -> Embedder:
     return SentenceTransformerEmbedder(name)
 
 
-def open_service() -> AnswerService:
-    """Return the path of a question with the reader and the calibration that ship with Citespan.
+def open_reader(settings: Settings) -> Reader:
+    """Return the reader that the settings name, else the one that ships with Citespan.
+
+    :raises ModelError: if it is missing or damaged; there is no lesser one to fall back to.
+    """
+    if settings.reader is None:
+        return SpanReader()
+    from qa.transformer_reader import TransformerReader
+
+    return TransformerReader(settings.reader)
+
+
+def open_service(settings: Settings) -> AnswerService:
+    """Return the path of a question with the reader that the settings name, and its calibration: the library's own one
+    if there is one.
 
     :raises ModelError: if one is missing or damaged, or the two do not belong together.
     """
-    reader = SpanReader()
-    return AnswerService(reader, calibrate.load(reader.fingerprint))
+    reader = open_reader(settings)
+    return AnswerService(reader, calibrate.load(reader.fingerprint, settings.library))
+
+
+def calibrated(
+    settings: Settings, questions: Sequence[Labelled], date: str, *, keep: bool
+) -> tuple[Recalibrated, Path | None]:
+    """Return the calibration that labelled questions make for the library of the settings, and where it was kept.
+
+    :raises QuestionError: if the questions are too few.
+    """
+    reader = open_reader(settings)
+    service = AnswerService(reader, replace(calibrate.shipped(), reader=reader.fingerprint))
+    store = LocalStore(settings.library, open_embedder(settings), SentenceTransformerEmbedder)
+    try:
+        done = recalibrate(questions, service, store.current(), date=date)
+    finally:
+        store.close()
+    if not keep:
+        return done, None
+    place = settings.library / calibrate.FILE
+    draft = place.with_suffix(".new")
+    draft.write_text(calibrate.to_json(done.table, done.trials, done.about), encoding="utf-8")
+    draft.replace(place)
+    return done, place
 
 
 def open_runtime(settings: Settings, embedder: Embedder | None = None) -> Runtime:
@@ -74,7 +113,7 @@ def open_runtime(settings: Settings, embedder: Embedder | None = None) -> Runtim
     # Said before the models are loaded, which takes a while.
     Library(settings.library).close()
     embedder = open_embedder(settings) if embedder is None else embedder
-    service = open_service()
+    service = open_service(settings)
     store = LocalStore(settings.library, embedder, SentenceTransformerEmbedder)
     gate = Gate(settings.asks_at_once, settings.asks_waiting)
     limits = Limits(settings.jobs_waiting, settings.jobs_bytes, settings.largest_upload)

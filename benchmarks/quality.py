@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="where to write the figures as JSON")
     arguments = parser.parse_args()
     embedder = open_embedder(Settings())
-    service = open_service()
+    service = open_service(Settings())
     results = []
     for questions in (news(), news_without_sources(), squad_open().sample(arguments.questions)):
         _, figures = run(questions, embedder, service)

@@ -14,7 +14,8 @@ from benchmarks.data import QuestionSet
 from index.embed import Embedder
 from index.store import LocalStore
 from index.sync import sync
-from qa.evaluate import Report, evaluate
+from qa.evaluate import evaluate
+from qa.outcomes import Report
 from qa.service import AnswerService
 
 

@@ -180,13 +180,49 @@ class QuestionError(CitespanError):
     code = "invalid-question"
 
 
-class UnsupportedParameter(QuestionError):
-    """A parameter of the contract that this version does not serve; it is refused, never ignored."""
-
-    code = "unsupported-parameter"
-
-
 class UnknownConversation(QuestionError):
     """The conversation does not exist, has expired, or was forgotten by a restart."""
 
     code = "unknown-conversation"
+
+
+# ---- receipts -----------------------------------------------------------------------------------------------------
+
+
+class ReceiptError(CitespanError):
+    """The token is no receipt, or none of a format that this version reads."""
+
+    code = "invalid-receipt"
+
+
+class CannotReplay(CitespanError):
+    """The reply cannot be had again; the message says why."""
+
+    code = "cannot-replay"
+
+
+class ModelsChanged(CannotReplay):
+    """The reply was made with another embedder, reader or calibration than those in use."""
+
+    code = "models-changed"
+
+
+class AnotherLibrary(CannotReplay):
+    """The reply was made from another library's generation of that number."""
+
+    code = "another-library"
+
+
+class ReplayDiffers(CannotReplay):
+    """Generation and models are the same, and another reply came out: the code or the machine is another one."""
+
+    code = "replay-differs"
+
+
+# ---- evaluations --------------------------------------------------------------------------------------------------
+
+
+class EvaluationError(CitespanError):
+    """A saved evaluation cannot be read, or a file of an evaluation cannot be written."""
+
+    code = "evaluation-error"

@@ -2,9 +2,9 @@
 
 A reader's score alone says little: it likes any passage that looks right. How near the passage is to the question, how
 much of the question it holds and whether a "when" is met by a date say more. One set of weights orders the candidates
-of a question; another turns what is known of the best one, and its lead over the next, into a probability. Both, the
-threshold and the figures they were chosen by are in `model/calibration.json`, made by `training/fit_calibration.py`
-from public data.
+of a question; another turns what is known of the best one, and its lead over the next, into a probability. Both, and
+what became of the labelled questions that choose the threshold (`qa/risk.py`), are in `model/calibration.json`, made by
+`training/fit_calibration.py` from public data. `citespan calibrate` puts one for a user's questions into the library.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from index.errors import ModelError
 from index.lexical import analyze
 from qa.expect import kind_fits
 from qa.read import MODEL_FOLDER
+from qa.risk import Kept, Trials, keeping, trials, usual
 from qa.types import Candidate, Retrieved
 
-FORMAT = 3
-_FILE = "calibration.json"
+FORMAT = 4
+FILE = "calibration.json"
 # Words that every question has: whether a passage holds them says nothing about whether it answers.
 _QUESTION_WORDS = frozenset(
     "a about an and any are as at be been but by can could did do does for from had has have he her him his how i if "
@@ -32,6 +34,7 @@ _QUESTION_WORDS = frozenset(
 )
 _QUESTION_STEMS = frozenset(analyze(" ".join(_QUESTION_WORDS)))
 LARGEST_LEAD = 5.0
+_LARGEST_FILE = 16 * 1024 * 1024
 _NAME = re.compile(r"(?<!^)\b(?:[A-Z][^\W_]*|\d[\d.,]*)")
 
 
@@ -69,7 +72,8 @@ class Calibration:
     """A fitted table for one reader.
 
     `weights` (in the order of Features) give a candidate's weight. `sureness` (in the same order), `lead` and `offset`
-    give the log-odds that the heaviest candidate is right; from the probability `threshold` on the service answers.
+    give the log-odds that the heaviest candidate is right; from the probability of `standard` on the service answers,
+    unless a risk is asked for: `curve` has the thresholds that keep one (`qa/risk.py`).
     """
 
     reader: str
@@ -77,12 +81,17 @@ class Calibration:
     sureness: tuple[float, ...]
     lead: float
     offset: float
-    threshold: float
+    standard: Kept
+    curve: tuple[Kept, ...]
 
     def __post_init__(self) -> None:
         for given in (self.weights, self.sureness):
             if len(given) != len(fields(Features)):
                 raise ValueError(f"{len(given)} weights for {len(fields(Features))} features")
+
+    def at_risk(self, risk: float | None) -> Kept:
+        """Return the threshold to answer from: that of the default, or the lowest that keeps `risk`."""
+        return self.standard if risk is None else keeping(self.curve, risk)
 
     def weigh(self, query: str, candidates: Sequence[Candidate], retrieved: Sequence[Retrieved]) -> list[Weighed]:
         """Return the candidates, best first; ties stay in the order given."""
@@ -96,7 +105,8 @@ class Calibration:
         if not weighed:
             return 0.0
         z = self.offset + dot(self.sureness, weighed[0].features) + self.lead * lead(weighed)
-        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, z))))
+        # So far from certainty that it never rounds to 1.0, which is the threshold of a service that says nothing.
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, z))))
 
 
 def heaviest_first(weighed: Sequence[Weighed]) -> list[Weighed]:
@@ -159,25 +169,67 @@ def _share(words: set[str], held: set[str]) -> float:
     return len(words & held) / len(words) if words else 0.0
 
 
-def load(reader: str, folder: Path = MODEL_FOLDER) -> Calibration:
-    """Return the calibration that ships with the reader of that fingerprint.
+def made(
+    reader: str, weights: tuple[float, ...], sureness: tuple[float, ...], lead: float, offset: float, asked: Trials
+) -> Calibration:
+    """Return the table whose thresholds come from the trials `asked`."""
+    curve = asked.curve()
+    return Calibration(reader, weights, sureness, lead, offset, usual(curve), curve)
+
+
+def load(reader: str, library: Path | None = None, folder: Path = MODEL_FOLDER) -> Calibration:
+    """Return the calibration for the reader of that fingerprint: the library's own if it has one, else the shipped one.
 
     :raises ModelError: if it is missing, damaged, or was fitted for another reader.
     """
-    path = folder / _FILE
+    own = None if library is None else library / FILE
+    if own is not None and own.is_file():
+        return _load(own, reader, f"run `citespan calibrate` again, or remove {own}")
+    return _load(folder / FILE, reader, "run `citespan calibrate` with questions of your own")
+
+
+def shipped() -> Calibration:
+    """Return the table that ships with Citespan, whatever the reader: where another one starts from."""
+    return _load(MODEL_FOLDER / FILE, None, "reinstall citespan")
+
+
+def _load(path: Path, reader: str | None, way_out: str) -> Calibration:
     try:
-        raw = json.loads(path.read_text())
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ModelError(f"{path} is larger than any calibration; {way_out}")
+        raw = json.loads(path.read_text(encoding="utf-8"))
         if raw["format"] != FORMAT:
-            raise ModelError(f"{path} has format {raw['format']}, this version reads {FORMAT}; reinstall citespan")
+            raise ModelError(f"{path} has format {raw['format']}, this version reads {FORMAT}; {way_out}")
         if raw["features"] != [field.name for field in fields(Features)]:
-            raise ModelError(f"{path} was fitted for other features; run training/fit_calibration.py")
+            raise ModelError(f"{path} was fitted for other features than this version knows; {way_out}")
+        if reader is not None and raw["reader"] != reader:
+            raise ModelError(f"{path} was fitted for {raw['reader']}, the reader is {reader}; {way_out}")
         weights, sureness = (tuple(float(w) for w in raw[name]) for name in ("weights", "sureness"))
-        numbers = {name: float(raw[name]) for name in ("lead", "offset", "threshold")}
-        found = Calibration(str(raw["reader"]), weights, sureness, **numbers)
+        asked = trials([(bool(a), [(float(c), bool(r)) for c, r in steps]) for a, steps in raw["trials"]])
+        return made(str(raw["reader"]), weights, sureness, float(raw["lead"]), float(raw["offset"]), asked)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"there is no usable calibration at {path} ({error}); reinstall citespan") from error
-    if found.reader != reader:
-        raise ModelError(
-            f"{path} was fitted for {found.reader}, the reader is {reader}; run training/fit_calibration.py"
-        )
-    return found
+        raise ModelError(f"there is no usable calibration at {path} ({error}); {way_out}") from error
+
+
+def to_json(table: Calibration, asked: Trials, about: dict[str, Any]) -> str:
+    """Return what `load` reads, with `about`: where the questions came from, and the figures."""
+    rows = [[int(t.answerable), [[round(s.confidence, 4), int(s.right)] for s in t.steps]] for t in asked.trials]
+    head = {
+        "format": FORMAT,
+        "reader": table.reader,
+        "features": [field.name for field in fields(Features)],
+        "weights": table.weights,
+        "sureness": table.sureness,
+        "lead": table.lead,
+        "offset": table.offset,
+        **about,
+    }
+    # One line a question: a table that is fitted again can be compared.
+    lines = ",\n  ".join(json.dumps(row, separators=(",", ":")) for row in rows)
+    return json.dumps(head, indent=1)[:-2] + f',\n "trials": [\n  {lines}\n ]\n}}\n'
+
+
+def rescaled(table: Calibration, slope: float, offset: float, asked: Trials) -> Calibration:
+    """Return the table with its log-odds times `slope` plus `offset`, and with thresholds from the trials `asked`."""
+    sureness = tuple(slope * one for one in table.sureness)
+    return made(table.reader, table.weights, sureness, slope * table.lead, slope * table.offset + offset, asked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from index.errors import QuestionError
@@ -13,9 +13,12 @@ from qa import compose
 from qa.calibrate import Calibration, Weighed, heaviest_first
 from qa.compose import ComposePolicy
 from qa.followup import standalone
+from qa.further import FurtherPolicy, repeated, to_read
 from qa.read import Reader, best_first
+from qa.receipt import configuration
 from qa.retrieve import retrieve
-from qa.types import Candidate, Question, Reply, Retrieved, Understood
+from qa.risk import hopeless
+from qa.types import Answer, Candidate, Question, Reply, Retrieved, Understood
 
 LONGEST_QUESTION = 2_000
 MOST_CITATIONS = 10
@@ -25,26 +28,29 @@ MOST_CITATIONS = 10
 class Policy:
     """How much is read for a question.
 
-    The reader takes the passages in helpings, and takes no more once the best answer has at least the probability
-    `sure`, or less than `hopeless`: reading is most of a question's time, and the first passages nearly always hold the
-    answer if any does. On the calibration questions this reads 2 passages at the median and 3 on average instead of 7,
-    for up to 2 points of right answers (docs/evaluation.md).
+    The reader takes the passages in helpings, and takes no more once the best answer is as sure as the threshold asks
+    for, or hopeless (`qa/risk.py`): reading is most of a question's time, and the first passages nearly always hold the
+    answer if any does (docs/evaluation.md). Once it is known that the service answers, `further` says which other
+    sources are heard.
     """
 
     helpings: tuple[int, ...] = (2, 1, 1, 1, 1, 1)
-    sure: float = 0.28
-    hopeless: float = 0.05
+    further: FurtherPolicy = field(default_factory=FurtherPolicy)
     compose: ComposePolicy = field(default_factory=ComposePolicy)
 
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """Everything that a reply is made from: the query, what was found, and the candidates weighed, best first."""
+    """Everything that a reply is made from: the query, what was found, and the candidates weighed, best first.
+
+    `heard` are those of other sources, which were asked once it was known from `weighed` that the service answers.
+    """
 
     query: str
     retrieved: tuple[Retrieved, ...]
     weighed: tuple[Weighed, ...]
     confidence: float
+    heard: tuple[Weighed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,22 @@ class AnswerService:
         self._reader = reader
         self._calibration = calibration
         self._policy = Policy() if policy is None else policy
+        self._configuration = configuration(self._calibration, self._policy)
+
+    @property
+    def reader(self) -> str:
+        """The fingerprint of the reader."""
+        return self._reader.fingerprint
+
+    @property
+    def calibration(self) -> Calibration:
+        """The table in use."""
+        return self._calibration
+
+    @property
+    def configuration(self) -> str:
+        """Names the values of the calibration and the policy."""
+        return self._configuration
 
     def ask(self, question: Question, store: PassageStore) -> Asked:
         """Return the reply to `question` from the generation of `store`.
@@ -71,33 +93,60 @@ class AnswerService:
         """
         check(question)
         clock = _Clock()
-        query = standalone(question.text, question.conversation)
+        query = understood_as(question)
         retrieved = retrieve(store, query, question.where)
         clock.lap("retrieve")
-        weighed, confidence = self._read(query, retrieved)
-        clock.lap("read")
-        threshold = self._calibration.threshold
-        understood = Understood(question.text, query, store.generation.number, threshold)
-        policy = self._policy.compose
+        kept = self._calibration.at_risk(question.risk)
+        weighed, confidence = self._read(query, retrieved, kept.threshold)
+        understood = Understood(question.text, query, store.generation.number, kept)
+        heard: list[Weighed] = []
         reply: Reply
-        if weighed and confidence >= threshold:
-            reply = compose.answer(understood, confidence, weighed, question.max_citations, store, policy)
+        if weighed and confidence >= kept.threshold:
+            heard = self._hear_others(query, retrieved, weighed)
+            clock.lap("read")
+            reply = self._answer(understood, confidence, weighed, heard, question, store)
         else:
-            reply = compose.no_answer(understood, confidence, retrieved, store, policy)
+            clock.lap("read")
+            reply = compose.no_answer(understood, confidence, retrieved, store, self._policy.compose)
         clock.lap("compose")
-        return Asked(reply, Considered(query, tuple(retrieved), tuple(weighed), confidence), clock.laps)
+        return Asked(reply, Considered(query, tuple(retrieved), tuple(weighed), confidence, tuple(heard)), clock.laps)
+
+    def rehearse(self, question: Question, store: PassageStore) -> Iterator[Answer]:
+        """Yield the answer that would be given after each helping, however unsure: what a calibration is made from."""
+        check(question)
+        query = understood_as(question)
+        retrieved = retrieve(store, query, question.where)
+        understood = Understood(question.text, query, store.generation.number, self._calibration.standard)
+        for weighed, confidence in self._helpings(query, retrieved):
+            if weighed:
+                heard = self._hear_others(query, retrieved, weighed)
+                yield self._answer(understood, confidence, weighed, heard, question, store)
 
     def search(self, question: Question, store: PassageStore) -> list[Retrieved]:
         """Return the passages for the text of `question`, best first, without reading them."""
         check(question)
         return retrieve(store, question.text, question.where)
 
-    def _read(self, query: str, retrieved: Sequence[Retrieved]) -> tuple[list[Weighed], float]:
-        """Return the candidates of the passages read, best first, and the probability that the first is right."""
+    def _answer(
+        self, understood: Understood, confidence: float, weighed: Sequence[Weighed], heard: Sequence[Weighed],
+        question: Question, store: PassageStore,
+    ) -> Answer:  # fmt: skip
+        # The best candidate stays first, whatever the others weigh: an answer never hangs on who else was heard.
+        said = [weighed[0], *heaviest_first([*weighed[1:], *heard])]
+        return compose.answer(understood, confidence, said, question.max_citations, store, self._policy.compose)
+
+    def _read(self, query: str, retrieved: Sequence[Retrieved], threshold: float) -> tuple[list[Weighed], float]:
+        """Return what was found by the time that the matter was decided."""
+        found: tuple[list[Weighed], float] = [], 0.0
+        for found in self._helpings(query, retrieved):
+            if found[1] >= threshold or hopeless(found[1], threshold):
+                break
+        return found
+
+    def _helpings(self, query: str, retrieved: Sequence[Retrieved]) -> Iterator[tuple[list[Weighed], float]]:
+        """Yield, helping by helping, the candidates so far, best first, and the probability that the first is right."""
         candidates: list[Candidate] = []
         known: dict[tuple[int, Span], Weighed] = {}
-        weighed: list[Weighed] = []
-        confidence = 0.0
         at = 0
         for helping in self._policy.helpings:
             passages = [found.hit.passage for found in retrieved[at : at + helping]]
@@ -108,16 +157,30 @@ class AnswerService:
             known |= {_place(one.candidate): one for one in self._calibration.weigh(query, fresh, retrieved)}
             candidates = best_first([*candidates, *fresh])
             weighed = heaviest_first([known[_place(candidate)] for candidate in candidates])
-            confidence = self._calibration.probability(weighed)
-            if confidence >= self._policy.sure or confidence < self._policy.hopeless:
-                break
+            yield weighed, self._calibration.probability(weighed)
             at += helping
-        return weighed, confidence
+
+    def _hear_others(self, query: str, retrieved: Sequence[Retrieved], weighed: Sequence[Weighed]) -> list[Weighed]:
+        """Return what other sources say of the matter of the first of `weighed`, best first."""
+        read = {one.candidate.passage.id for one in weighed}
+        passages = to_read(query, weighed[0].candidate, retrieved, read, self._policy.further)
+        fresh = self._reader.read(query, passages) if passages else []
+        heard = self._calibration.weigh(query, fresh, retrieved)
+        read |= {passage.id for passage in passages}
+        copies = repeated([*weighed, *heard], retrieved, read)
+        return heaviest_first([*heard, *self._calibration.weigh(query, copies, retrieved)])
 
 
 def _place(candidate: Candidate) -> tuple[int, Span]:
     """Return what tells a candidate from all others of its question."""
     return candidate.passage.id, candidate.span
+
+
+def understood_as(question: Question) -> str:
+    """Return the query that `question` means by itself."""
+    if question.standalone is not None:
+        return question.standalone
+    return standalone(question.text, question.conversation)
 
 
 def check(question: Question) -> None:
@@ -130,6 +193,10 @@ def check(question: Question) -> None:
         )
     if not 1 <= question.max_citations <= MOST_CITATIONS:
         raise QuestionError(f"max_citations is {question.max_citations}; it goes from 1 to {MOST_CITATIONS}")
+    if question.risk is not None and not 0 < question.risk <= 1:
+        raise QuestionError(
+            f"risk is {question.risk}; it is the share of answers that may be wrong, above 0 and up to 1"
+        )
 
 
 class _Clock:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from index.types import Document, Filter, Hit, Passage, Sentence, Span
+from qa.dates import DatedPhrase
+from qa.risk import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,18 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the user asks, of which documents, in what conversation."""
+    """What the user asks, of which documents, in what conversation.
+
+    `standalone` is what it means by itself, where that is known already; else it is made out from the conversation.
+    `risk`, in (0, 1], is the share of answers that may be wrong; None leaves it to the calibration.
+    """
 
     text: str
     conversation: tuple[Turn, ...] = ()
     where: Filter = field(default_factory=Filter)
     max_citations: int = 3
+    standalone: str | None = None
+    risk: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +74,20 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """The sentence that says whom a quote speaks of, from the same revision. It is no part of the quote."""
+
+    quote: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """A quote that anyone can check. `bytes` counts UTF-8 bytes of the same text that `span` counts characters of.
 
     `highlight` is the short answer inside the quote; `in_answer` the quote inside the reply's answer. Both are None for
-    the nearest passages of a NoAnswer, which answer nothing.
+    the nearest passages of a NoAnswer, which answer nothing. `context` is None where the quote stands by itself;
+    `dates` explain its phrases ("Tuesday"), their spans counted in the revision.
     """
 
     number: int
@@ -81,27 +98,56 @@ class Citation:
     sha256: str
     highlight: Span | None
     in_answer: Span | None
+    context: Context | None
+    dates: tuple[DatedPhrase, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """What every reply says of its question: the query it was taken for and the generation it was put to."""
+    """What every reply says of its question: the query it was taken for, the generation it was put to, and the
+    threshold that its answer had to reach.
+    """
 
     question: str
     standalone: str
     generation: int
-    threshold: float
+    kept: Kept
+
+    @property
+    def threshold(self) -> float:
+        return self.kept.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A value that sources give: the numbers of the citations that carry it, and how many stand behind it.
+
+    `documents` counts the documents that give it, `independent` the groups of near-copies among them. The oldest of
+    them that has a date was published on `published_from`, the newest on `published_to`, as the sources write it.
+    """
+
+    value: str
+    citations: tuple[int, ...]
+    documents: int
+    independent: int
+    published_from: str | None = None
+    published_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Quotes that answer, best first. `confidence` is the probability that the answer is right."""
+    """Quotes that answer, best first. `confidence` is the probability that the answer is right.
+
+    `sides` are what the sources say, the answer given first; `sources_differ` whether others give another value.
+    """
 
     understood: Understood
     text: str
     short_answer: str | None
     confidence: float
     citations: tuple[Citation, ...]
+    sides: tuple[Side, ...] = ()
+    sources_differ: bool = False
 
 
 @dataclass(frozen=True, slots=True)

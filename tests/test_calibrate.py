@@ -12,7 +12,7 @@ from qa import calibrate
 from qa.calibrate import LARGEST_LEAD, Calibration, Features, content_words, features, lead, name_words
 from qa.read import MODEL_FOLDER, SpanReader
 from qa.types import Candidate, Retrieved
-from tests.world import passage
+from tests.world import kept, passage
 
 PIECE = passage("China announced the export ban on January 6. It was sudden.", title="Rare earths")
 
@@ -29,7 +29,7 @@ FOUND = [Retrieved(Hit(PIECE, 0.03, 2), 0.7)]
 
 def table() -> Calibration:
     """A table that looks at nothing but the score."""
-    return Calibration("r", SCORE_ONLY, SCORE_ONLY, 0.0, 0.0, 0.5)
+    return Calibration("r", SCORE_ONLY, SCORE_ONLY, 0.0, 0.0, kept(0.5), ())
 
 
 def test_question_words_are_no_content() -> None:
@@ -89,13 +89,13 @@ def test_no_candidate_has_no_chance() -> None:
 
 def test_a_table_for_other_features_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="2 weights for 7 features"):
-        Calibration("r", (1.0, 2.0), (1.0, 2.0), 0.0, 0.0, 0.5)
+        Calibration("r", (1.0, 2.0), (1.0, 2.0), 0.0, 0.0, kept(0.5), ())
 
 
 def test_the_shipped_table_belongs_to_the_shipped_reader() -> None:
     table = calibrate.load(SpanReader(threads=1).fingerprint)
     assert len(table.weights) == len(fields(Features))
-    assert 0.0 < table.threshold < 1.0
+    assert 0.0 < table.standard.threshold < 1.0
 
 
 def test_a_table_fitted_for_another_reader_is_refused() -> None:
@@ -111,10 +111,10 @@ def test_a_table_of_another_make_is_refused(tmp_path: Path, change: dict[str, ob
     raw = json.loads((MODEL_FOLDER / "calibration.json").read_text())
     (tmp_path / "calibration.json").write_text(json.dumps({**raw, **change}))
     with pytest.raises(ModelError, match=message):
-        calibrate.load(raw["reader"], tmp_path)
+        calibrate.load(raw["reader"], folder=tmp_path)
 
 
 def test_a_missing_table_is_an_error_that_says_so(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path)
     with pytest.raises(ModelError, match="no usable calibration"):
-        calibrate.load("r", tmp_path)
+        calibrate.load("r", folder=tmp_path)

@@ -26,6 +26,7 @@ REPLY_FIELDS = {
 CITATION_FIELDS = {
     "number", "document_id", "revision", "title", "uri", "publisher", "author", "published_at", "page", "quote",
     "start", "end", "byte_start", "byte_end", "quote_sha256", "highlight", "answer_start", "answer_end",
+    "context", "dates",
 }  # fmt: skip
 DOCUMENT_FIELDS = {
     "object", "id", "uri", "revision", "title", "author", "publisher", "published_at", "language", "tags",
@@ -108,7 +109,7 @@ def test_an_answer_has_every_field_of_the_contract_and_no_other(client: TestClie
     assert reply["answerable"] is True
     assert reply["question"] == reply["standalone_question"] == ANSWERED
     assert "Kyodo" in reply["answer"]
-    assert reply["risk"] == {"target": None, "threshold": reply["risk"]["threshold"]}
+    assert reply["risk"].keys() == {"target", "threshold", "wrong", "wrong_at_most", "coverage"}
     assert 0 < reply["risk"]["threshold"] <= reply["confidence"] <= 1
     assert reply["nearest"] == []
     assert reply["generation"] == 1
@@ -119,9 +120,20 @@ def test_an_answer_has_every_field_of_the_contract_and_no_other(client: TestClie
     assert all(milliseconds >= 0 for milliseconds in reply["timings_ms"].values())
 
 
-def test_what_this_version_does_not_judge_is_empty_and_not_claimed(client: TestClient) -> None:
+def test_the_first_side_is_the_answer_with_its_witnesses_counted_and_dated(client: TestClient) -> None:
     reply = ask(client, ANSWERED)
-    assert (reply["sides"], reply["sources_differ"], reply["receipt"]) == ([], None, None)
+    side = reply["sides"][0]
+    assert side.keys() == {"value", "citations", "documents", "independent", "published_from", "published_to"}
+    assert side["value"] == reply["short_answer"]
+    assert side["citations"][0] == 1
+    assert 1 <= side["independent"] <= side["documents"] <= 2
+    assert side["published_from"] <= reply["citations"][0]["published_at"] <= side["published_to"]
+    assert reply["sources_differ"] is False
+
+
+def test_without_an_answer_nobody_differs(client: TestClient) -> None:
+    reply = ask(client, UNANSWERED)
+    assert (reply["sides"], reply["sources_differ"]) == ([], False)
 
 
 @pytest.mark.parametrize("most", [1, 3, 10])

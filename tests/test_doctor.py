@@ -95,7 +95,7 @@ def test_a_missing_embedder_is_wrong_and_named(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_a_damaged_reader_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def damaged() -> str:
+    def damaged(settings: Settings) -> str:
         raise ModelError("reader.onnx has another hash; reinstall citespan")
 
     monkeypatch.setattr(doctor, "_reader", damaged)

@@ -103,13 +103,20 @@ def test_a_question_of_twenty_thousand_characters_is_refused_with_the_limit(clie
     assert "20000 characters, 2000 are allowed" in problem["detail"]
 
 
-@pytest.mark.parametrize(("name", "value"), [("risk", 0.1), ("risk", 0)])
-def test_a_parameter_that_is_not_served_yet_is_refused_by_name(client: TestClient, name: str, value: Any) -> None:
-    problem = assert_problem(ask(client, question=QUESTION, **{name: value}), 422, "unsupported-parameter")
-    assert name in problem["detail"]
+@pytest.mark.parametrize("risk", [0, -1, 1.5, "low", True])
+def test_a_risk_that_is_no_share_is_refused_by_name(client: TestClient, risk: Any) -> None:
+    assert "risk" in assert_problem(ask(client, question=QUESTION, risk=risk), 422, "invalid-request")["detail"]
 
 
-def test_null_for_what_is_not_served_yet_is_fine(client: TestClient) -> None:
+def test_a_stricter_risk_asks_for_more_confidence(client: TestClient) -> None:
+    lax, strict = (ask(client, question=QUESTION, risk=risk).json() for risk in (0.5, 0.001))
+    assert lax["risk"]["target"] == 0.5
+    assert lax["risk"]["threshold"] < strict["risk"]["threshold"] == 1.0
+    assert strict["answerable"] is False
+    assert strict["nearest"]
+
+
+def test_null_for_a_parameter_is_as_good_as_leaving_it_out(client: TestClient) -> None:
     assert ask(client, question=QUESTION, risk=None, as_of=None, filter=None).status_code == 200
 
 
@@ -406,7 +413,7 @@ def test_the_description_is_valid_and_names_every_route(client: TestClient) -> N
     document = client.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
-        "/v1/ask", "/v1/verify", "/v1/search", "/v1/documents", "/v1/documents/{document_id}",
+        "/v1/ask", "/v1/replay", "/v1/verify", "/v1/search", "/v1/documents", "/v1/documents/{document_id}",
         "/v1/documents/{document_id}/text", "/v1/jobs", "/v1/jobs/{job_id}", "/v1/generations",
         "/v1/generations/{before}/diff/{after}", "/v1/generations/{number}/rollback", "/healthz", "/readyz",
     }  # fmt: skip
@@ -436,8 +443,9 @@ def described(client: TestClient) -> Any:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/v1/ask"), ("POST", "/v1/verify"), ("POST", "/v1/search"), ("GET", "/v1/documents"),
-        ("GET", "/v1/documents/{document_id}"), ("GET", "/v1/documents/{document_id}/text"), ("GET", "/readyz"),
+        ("POST", "/v1/ask"), ("POST", "/v1/replay"), ("POST", "/v1/verify"), ("POST", "/v1/search"),
+        ("GET", "/v1/documents"), ("GET", "/v1/documents/{document_id}"), ("GET", "/v1/documents/{document_id}/text"),
+        ("GET", "/readyz"),
     ],
 )  # fmt: skip
 def test_requests_made_from_the_description_get_what_it_promises(described: Any, method: str, path: str) -> None:

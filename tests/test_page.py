@@ -440,8 +440,10 @@ def test_sides_stand_next_to_each_other_when_sources_differ(visit: Visit) -> Non
     answer = two_quotes() | {
         "sources_differ": True,
         "sides": [
-            {"value": "nine", "citations": [1], "documents": 2, "independent": 1},
-            {"value": "half past ten", "citations": [2], "documents": 1, "independent": 1},
+            {"value": "nine", "citations": [1], "documents": 2, "independent": 1}
+            | {"published_from": "2026-01-06", "published_to": "2026-01-10T08:00:00Z"},
+            {"value": "half past ten", "citations": [2], "documents": 1, "independent": 1}
+            | {"published_from": "2026-01-09", "published_to": "2026-01-09"},
         ],
     }
     serve(page, answer, {"made-up": PLAIN})
@@ -449,7 +451,8 @@ def test_sides_stand_next_to_each_other_when_sources_differ(visit: Visit) -> Non
 
     sides = turn.locator(".sides li")
     assert sides.locator(".value").all_text_contents() == ["nine", "half past ten"]
-    expect(sides.first).to_contain_text("2 documents · 1 independent")
+    expect(sides.first).to_contain_text("2 documents · 1 independent · 6 January 2026 to 10 January 2026")
+    expect(sides.nth(1)).to_contain_text("1 document · 9 January 2026")
     expect(turn.locator(".answer")).to_have_count(0)
     tops = [sides.nth(place).evaluate("node => node.getBoundingClientRect().top") for place in (0, 1)]
     assert tops[0] == tops[1]
@@ -458,6 +461,25 @@ def test_sides_stand_next_to_each_other_when_sources_differ(visit: Visit) -> Non
     assert marked(page, "span") == "She sails from the north pier."
     page.keyboard.press("Escape")
     assert has_focus(chip)
+
+
+def test_context_and_explained_days_stand_beside_the_quote_and_are_no_part_of_it(visit: Visit) -> None:
+    page = visit()
+    text = "Anna Berg closed the mill.\n\nShe sold it on Tuesday."
+    source = citation(
+        text,
+        "She sold it on Tuesday.",
+        context={"quote": "Anna Berg closed the mill.", "start": 0, "end": 26},
+        dates=[{"text": "Tuesday", "start": 43, "end": 50, "from": "2026-01-06", "to": "2026-01-06"},
+               {"text": "last week", "start": 0, "end": 9, "from": "2025-12-29", "to": "2026-01-04"}],
+    )  # fmt: skip
+    serve(page, reply(citations=[source]), {"made-up": text})
+    turn = ask(page, "When was the mill sold?")
+    expect(turn.locator(".words")).to_have_text("She sold it on Tuesday.")
+    expect(turn.locator(".context")).to_contain_text("Anna Berg closed the mill.")
+    expect(turn.locator(".context .badge")).to_have_text("not part of the quote")
+    expect(turn.locator(".dates")).to_contain_text("“Tuesday” is 6 January 2026")
+    expect(turn.locator(".dates")).to_contain_text("“last week” is 29 December 2025 to 4 January 2026")
 
 
 def test_hostile_text_is_shown_and_never_run(visit: Visit) -> None:
@@ -568,6 +590,20 @@ def test_answer_is_copied_with_its_citations(visit: Visit) -> None:
         "[1] Ferry times, The tests, 2026-01-10, page 3, notes/made-up.txt; "
         f"characters 0–25 of sha256:{sha256(PLAIN)}\n"
     )
+
+
+def test_the_receipt_of_an_answer_and_of_silence_is_copied(visit: Visit) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    source = citation(PLAIN, "The ferry leaves at nine.", "nine")
+    silent = {"citations": [], "nearest": [source]}
+    for receipt, shown in (("a1<b>", {"citations": [source]}), ("a2", silent), ("a3", {})):
+        serve(page, reply(receipt=receipt, **shown), {})
+        turn = ask(page, "When?")
+        turn.get_by_role("button", name="Copy receipt").click()
+        expect(turn.get_by_text("Copied.")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == receipt
+    serve(page, reply(receipt=None, citations=[source]), {})
+    expect(ask(page, "When?").get_by_role("button", name="Copy receipt")).to_have_count(0)
 
 
 def test_conversation_goes_on_until_a_new_one_is_started(visit: Visit) -> None:

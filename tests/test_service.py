@@ -5,10 +5,12 @@ import pytest
 from index.errors import QuestionError
 from index.types import Filter, Passage
 from qa.calibrate import Calibration
+from qa.further import FurtherPolicy
 from qa.read import best_first
+from qa.risk import SILENT, Kept
 from qa.service import LONGEST_QUESTION, AnswerService, Policy
 from qa.types import Answer, Candidate, NoAnswer, Question, Turn
-from tests.world import ListStore, passage
+from tests.world import ListStore, kept, passage
 
 BAN = passage("China announced the export ban on January 6. It was sudden.", number=1, uri="ban.txt")
 CATS = passage("Cats sleep for most of the day.", number=2, uri="cats.txt")
@@ -38,11 +40,15 @@ class WordReader:
         )
 
 
+CURVE = (Kept(None, 0.4, 0.9, 0.2, 0.3), Kept(None, 0.9, 0.5, 0.05, 0.1), Kept(None, SILENT, 0.0, 0.0, 1.0))
+"""Half of the answerable are answered at a risk of 0.1, nine tenths at one of 0.3."""
+
+
 def service(reader: WordReader, policy: Policy | None = None, threshold: float = 0.5) -> AnswerService:
     """A service that is even at a score of 2."""
     return AnswerService(
         reader,
-        Calibration("words", (2.0, 0, 0, 0, 0, 0, 0), (2.0, 0, 0, 0, 0, 0, 0), 0.0, -4.0, threshold),
+        Calibration("words", (2.0, 0, 0, 0, 0, 0, 0), (2.0, 0, 0, 0, 0, 0, 0), 0.0, -4.0, kept(threshold), CURVE),
         policy,
     )
 
@@ -105,8 +111,8 @@ def test_a_credit_line_answers_who_translated() -> None:
 )
 def test_reading_goes_on_only_while_the_matter_is_undecided(question: str, helpings: int) -> None:
     reader = WordReader()
-    policy = Policy(helpings=(1, 1), sure=0.6, hopeless=0.1)
-    service(reader, policy).ask(Question(question), ListStore([BAN, CATS]))
+    policy = Policy(helpings=(1, 1))
+    service(reader, policy, 0.6).ask(Question(question), ListStore([BAN, CATS]))
     assert len(reader.helpings) == helpings
 
 
@@ -131,8 +137,65 @@ def test_a_question_that_cannot_be_asked_is_refused_with_the_reason(question: Qu
         service(WordReader()).ask(question, ListStore([BAN]))
 
 
+@pytest.mark.parametrize(
+    ("risk", "threshold", "answered"), [(None, 0.5, True), (0.3, 0.4, True), (0.1, 0.9, False), (0.05, SILENT, False)]
+)
+def test_a_risk_settles_how_sure_an_answer_has_to_be(risk: float | None, threshold: float, answered: bool) -> None:
+    question = Question("When was the ban?", risk=risk)
+    reply = service(WordReader()).ask(question, ListStore([BAN])).reply
+    assert isinstance(reply, Answer) == answered
+    assert reply.understood.kept.threshold == threshold
+    assert reply.understood.kept.target == risk
+
+
+@pytest.mark.parametrize("risk", [0.0, -0.1, 1.01, float("nan")])
+def test_a_risk_that_is_no_share_is_refused(risk: float) -> None:
+    with pytest.raises(QuestionError, match="risk is"):
+        service(WordReader()).ask(Question("Why?", risk=risk), ListStore([BAN]))
+
+
+def test_a_rehearsal_gives_an_answer_after_each_helping_however_unsure() -> None:
+    question, store = Question("Football and cats"), ListStore([CATS, BAN])
+    hopeless = service(WordReader(), Policy(helpings=(1, 1)))
+    assert isinstance(hopeless.ask(question, store).reply, NoAnswer)
+    rehearsed = list(hopeless.rehearse(question, store))
+    assert [answer.citations[0].document.uri for answer in rehearsed] == ["cats.txt", "cats.txt"]
+    assert all(0.0 < answer.confidence < 0.5 for answer in rehearsed)
+
+
 def test_search_returns_passages_without_reading_them() -> None:
     reader = WordReader()
     found = service(reader).search(Question("export ban", where=Filter()), ListStore([CATS, BAN]))
     assert [r.hit.rank for r in found] == [1, 2]
     assert reader.helpings == []
+
+
+def test_another_source_is_heard_once_it_is_known_that_the_service_answers() -> None:
+    other = passage("The export ban was announced on January 7.", number=5, uri="other.txt")
+    reader = WordReader()
+    policy = Policy(helpings=(1,), further=FurtherPolicy(most=1))
+    asked = service(reader, policy).ask(Question("When was the export ban announced"), ListStore([BAN, CATS, other]))
+    assert reader.helpings == [["ban.txt"], ["other.txt"]]
+    assert [one.candidate.passage.document.uri for one in asked.considered.heard] == ["other.txt"]
+
+
+def test_hearing_others_changes_neither_the_best_answer_nor_its_confidence() -> None:
+    louder = passage("When was the export ban announced again? The export ban was announced.", number=5, uri="b.txt")
+    question, store = Question("When was the export ban announced"), ListStore([BAN, CATS, louder])
+    alone, heard = (
+        service(WordReader(), Policy(helpings=(1,), further=FurtherPolicy(most=most))).ask(question, store)
+        for most in (0, 2)
+    )
+    assert heard.considered.heard != alone.considered.heard == ()
+    assert heard.considered.weighed == alone.considered.weighed
+    assert heard.reply.confidence == alone.reply.confidence
+    assert isinstance(heard.reply, Answer)
+    assert heard.reply.citations[0].document.uri == "ban.txt"
+
+
+def test_nobody_else_is_heard_where_the_service_says_nothing() -> None:
+    reader = WordReader()
+    asked = service(reader, Policy(helpings=(1,))).ask(Question("Football"), ListStore([BAN, CATS]))
+    assert isinstance(asked.reply, NoAnswer)
+    assert len(reader.helpings) == 1
+    assert asked.considered.heard == ()

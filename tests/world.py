@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -11,6 +12,12 @@ from numpy.typing import NDArray
 from index.errors import UnknownDocument, UnknownRevision
 from index.sentences import split
 from index.types import Document, Filter, Generation, Hit, Passage, Revision, Span
+from qa.risk import Kept
+
+
+def kept(threshold: float) -> Kept:
+    """A threshold of which nothing else is known."""
+    return Kept(target=None, threshold=threshold, coverage=1.0, wrong=0.0, bound=1.0)
 
 
 def document(text: str, *, uri: str = "a.txt", title: str = "A", published_at: str | None = None) -> Document:
@@ -56,9 +63,16 @@ class ListStore:
         return [Hit(p, 0.5, rank) for rank, p in enumerate(self._passages[:limit], start=1)]
 
     def by_words(self, query: str, limit: int, where: Filter) -> list[Hit]:
-        words = set(query.lower().split())
-        order = sorted(self._passages, key=lambda p: -len(words & set(p.text.lower().split())))
-        return [Hit(p, 1.0, rank) for rank, p in enumerate(order[:limit], start=1)]
+        scored = zip(self._passages, self.shares(query, self._passages), strict=True)
+        order = sorted([pair for pair in scored if pair[1]], key=lambda pair: -pair[1])
+        return [Hit(p, score, rank) for rank, (p, score) in enumerate(order[:limit], start=1)]
+
+    def cosines(self, query: NDArray[np.float32], passages: Sequence[Passage]) -> list[float]:
+        return [0.5 for _ in passages]
+
+    def shares(self, query: str, passages: Sequence[Passage]) -> list[float]:
+        words = set(re.findall(r"\w+", query.lower()))
+        return [float(len(words & set(re.findall(r"\w+", p.text.lower())))) for p in passages]
 
     def document(self, document_id: str) -> Document:
         found = [p.document for p in self._passages if p.document.id == document_id]

@@ -1,45 +1,83 @@
-"""Fit what weighs candidates and what makes a probability of it, choose the threshold, and write the table.
+"""Fit what weighs candidates and what makes a probability of it, choose the thresholds, and write the table.
 
-usage: python -m training.fit_calibration --date YYYY-MM-DD [--examples FILE] [--squad N]
+usage: python -m training.fit_calibration --date YYYY-MM-DD [--reads FILE] [--squad N]
 
 Every question is asked with everything read. A candidate is right if its sentence overlaps a gold quote; never where
-there is no answer. Questions and their candidates are kept in FILE, so that another fit asks nothing again. Half of
-them, by a hash of the question, fit the weights and choose the threshold; the other half checks both.
+there is no answer. Half of the questions, by a hash of their text, fit the weights; the other half is then asked again
+with them, helping by helping, and gives the thresholds and the figures. A third set, other questions of SQuAD 2.0,
+checks whether a risk is kept that was promised. What the reader said is kept in FILE, so that another fit with the same
+reader reads nothing again.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from api.settings import Settings
 from api.wiring import open_embedder
 from benchmarks.data import QuestionSet, news, news_without_sources, squad_open
 from benchmarks.run import library
-from index.embed import Embedder
-from qa.calibrate import FORMAT, LARGEST_LEAD, Calibration, Features, dot
+from index.store import PassageStore
+from index.types import Passage, Span
+from qa.calibrate import FILE, LARGEST_LEAD, Calibration, Features, dot, made, to_json
 from qa.compose import Citer
-from qa.evaluate import is_right
-from qa.read import MODEL_FOLDER, SpanReader
+from qa.evaluate import is_right, trial
+from qa.labelled import Labelled
+from qa.read import MODEL_FOLDER, Reader, SpanReader, best_first
+from qa.recalibrate import figures
+from qa.risk import Trial, Trials
 from qa.service import AnswerService, Policy
-from qa.types import Question
+from qa.types import Candidate, Question
 
 Floats = NDArray[np.float64]
 # Of one question's candidates, those with the best reader scores: the others are hopeless and many.
 _CANDIDATES = 8
-COVERAGE = 0.8
+
+
+class RememberingReader:
+    """A reader that keeps what it read, and reads a passage for a question once."""
+
+    def __init__(self, reader: Reader, path: Path) -> None:
+        self._reader = reader
+        self._path = path
+        self._known: dict[str, list[tuple[int, int, float]]] = {}
+        if path.is_file():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                raw = json.loads(line)
+                self._known[raw["key"]] = [(a, b, score) for a, b, score in raw["found"]]
+
+    @property
+    def fingerprint(self) -> str:
+        return self._reader.fingerprint
+
+    def read(self, query: str, passages: Sequence[Passage]) -> list[Candidate]:
+        found: list[Candidate] = []
+        for passage in passages:
+            text = json.dumps([self.fingerprint, query, passage.text, passage.document.id, passage.span.start])
+            key = hashlib.sha256(text.encode()).hexdigest()
+            if key not in self._known:
+                seen = self._reader.read(query, [passage])
+                self._known[key] = [(c.span.start, c.span.end, c.score) for c in seen]
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"key": key, "found": self._known[key]}) + "\n")
+            for start, end, score in self._known[key]:
+                span = Span(start, end)
+                sentence = next(s for s in passage.sentences if s.span.covers(span))
+                found.append(Candidate(passage, sentence, span, score))
+        return best_first(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,41 +98,52 @@ class Example:
     answerable: bool
     candidates: tuple[Seen, ...]
 
-    @property
-    def held_out(self) -> bool:
-        """Whether it checks instead of fits. The same question is on the same side with and without its source."""
-        return zlib.crc32(self.question.encode()) % 2 == 1
 
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> Example:
-        seen = [Seen(c["sentence"], Features(**c["features"]), c["right"]) for c in raw["candidates"]]
-        return cls(raw["source"], raw["question"], raw["answerable"], tuple(seen))
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A question set with a library of its documents."""
+
+    questions: QuestionSet
+    store: PassageStore
+
+    def half(self, *, held_out: bool) -> list[Labelled]:
+        """Return the questions that check, or those that fit."""
+        return [one for one in self.questions.questions if is_held_out(one.text) == held_out]
 
 
-def collect(sets: Sequence[QuestionSet], embedder: Embedder, reader: SpanReader) -> list[Example]:
-    """Ask every question, everything read, and look at each candidate."""
+def is_held_out(question: str) -> bool:
+    """Return whether a question checks instead of fits: the same with and without its source."""
+    return zlib.crc32(question.encode()) % 2 == 1
+
+
+def collect(sets: Iterable[Opened], reader: Reader) -> list[Example]:
+    """Ask the questions that fit, everything read, and look at each candidate."""
     by_score = (1.0, *(0.0,) * (len(fields(Features)) - 1))
-    neutral = Calibration(reader.fingerprint, by_score, by_score, 0.0, 0.0, 0.0)
+    neutral = made(reader.fingerprint, by_score, by_score, 0.0, 0.0, Trials(()))
     service = AnswerService(reader, neutral, Policy(helpings=(sum(Policy().helpings),)))
     found = []
-    for questions in sets:
-        with library(questions, embedder) as opened:
-            store = opened.current()
-            for labelled in questions.questions:
-                citer = Citer(store)
-                seen = []
-                for one in service.ask(Question(labelled.text), store).considered.weighed[:_CANDIDATES]:
-                    document, sentence = one.candidate.passage.document, one.candidate.sentence.span
-                    cited = citer.cite(1, document, sentence)
-                    right = labelled.answerable and is_right(labelled, [cited], store)
-                    seen.append(Seen(f"{document.id}:{sentence.start}", one.features, right))
-                found.append(Example(questions.name, labelled.text, labelled.answerable, tuple(seen)))
-        print(f"{questions.name}: {len(questions.questions)} questions asked", flush=True)
+    for opened in sets:
+        store = opened.store
+        for labelled in opened.half(held_out=False):
+            citer = Citer(store)
+            seen = []
+            for one in service.ask(Question(labelled.text), store).considered.weighed[:_CANDIDATES]:
+                document, sentence = one.candidate.passage.document, one.candidate.sentence.span
+                cited = citer.cite(1, document, sentence)
+                right = labelled.answerable and is_right(labelled, [cited], store)
+                seen.append(Seen(f"{document.id}:{sentence.start}", one.features, right))
+            found.append(Example(opened.questions.name, labelled.text, labelled.answerable, tuple(seen)))
+        print(f"{opened.questions.name}: asked", flush=True)
     return found
 
 
+def ask_again(opened: Opened, service: AnswerService) -> list[Trial]:
+    """Ask the questions that check, helping by helping."""
+    return [trial(labelled, service, opened.store) for labelled in opened.half(held_out=True)]
+
+
 def fit(examples: Sequence[Example], reader: str) -> Calibration:
-    """Return a table with threshold 0. In both regressions every source weighs the same."""
+    """Return a table without thresholds. In both regressions every source weighs the same."""
     weights = _order(examples)
     asked = [e for e in examples if e.candidates]
     tops = [_top(e, weights) for e in asked]
@@ -103,7 +152,7 @@ def fit(examples: Sequence[Example], reader: str) -> Calibration:
     model = LogisticRegression(C=1.0, max_iter=1_000)
     model.fit(x / scale, [best.right for best, _ in tops], sample_weight=_balance([e.source for e in asked]))
     *sureness, lead = (round(float(w), 5) for w in model.coef_[0] / scale)
-    return Calibration(reader, weights, tuple(sureness), lead, round(float(model.intercept_[0]), 5), 0.0)
+    return made(reader, weights, tuple(sureness), lead, round(float(model.intercept_[0]), 5), Trials(()))
 
 
 def _order(examples: Sequence[Example]) -> tuple[float, ...]:
@@ -146,88 +195,41 @@ def _top(example: Example, weights: tuple[float, ...]) -> tuple[Seen, float]:
     return best, min(LARGEST_LEAD, ahead)
 
 
-def judged(examples: Sequence[Example], table: Calibration) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the probability of each example's best candidate, and whether it is right."""
-    odds, right = [], []
-    for example in examples:
-        best, ahead = _top(example, table.weights) if example.candidates else (None, 0.0)
-        z = -60.0 if best is None else table.offset + dot(table.sureness, best.features) + table.lead * ahead
-        odds.append(max(-60.0, min(60.0, z)))
-        right.append(best is not None and best.right)
-    return 1.0 / (1.0 + np.exp(-np.array(odds))), np.array(right)
-
-
-def choose(examples: Sequence[Example], table: Calibration) -> float:
-    """Return the highest threshold at which COVERAGE of the answerable questions are answered.
-
-    Every source counts the same. A service that is mostly silent helps nobody; what the rest costs in wrong answers is
-    among the figures.
-    """
-    probabilities, _ = judged(examples, table)
-    answerable = np.array([e.answerable for e in examples])
-    share = _balance([e.source for e in examples if e.answerable])
-    order = np.argsort(-probabilities[answerable])
-    answered = np.cumsum(share[order]) / share.sum()
-    return float(probabilities[answerable][order][np.searchsorted(answered, COVERAGE)])
-
-
-def figures(examples: Sequence[Example], table: Calibration) -> dict[str, float | int | None]:
-    """Return what the table does to some examples."""
-    probabilities, right = judged(examples, table)
-    answerable = np.array([e.answerable for e in examples])
-    said = probabilities >= table.threshold
-    bins = np.clip((probabilities * 10).astype(int), 0, 9)
-    error = sum(
-        abs(probabilities[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean() for b in set(bins.tolist())
-    )
-
-    def share(mask: NDArray[np.bool_]) -> float | None:
-        return round(float(mask.mean()), 4) if mask.size else None
-
-    return {
-        "questions": len(examples),
-        "AUROC, right against not": round(float(roc_auc_score(right, probabilities)), 4) if right.any() else None,
-        "expected calibration error": round(float(error), 4),
-        "best candidate right (of answerable)": share(right[answerable]),
-        "answered and right (of answerable)": share((right & said)[answerable]),
-        "answered (of answerable)": share(said[answerable]),
-        "right when answered": share(right[said]),
-        "silent (of unanswerable)": share(~said[~answerable]),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--examples", type=Path, default=Path("results/calibration-examples.jsonl"))
-    parser.add_argument("--squad", type=int, default=700, help="questions of SQuAD 2.0 open")
+    parser.add_argument("--reads", type=Path, default=Path("results/reads.jsonl"))
+    parser.add_argument("--squad", type=int, default=700, help="questions of SQuAD 2.0 open; and as many to check")
     parser.add_argument("--date", required=True, help="written into the table")
     arguments = parser.parse_args()
-    reader = SpanReader()
-    if arguments.examples.is_file():
-        lines = arguments.examples.read_text(encoding="utf-8").splitlines()
-        examples = [Example.from_json(json.loads(line)) for line in lines]
-    else:
-        sets = [news(), news_without_sources(), squad_open().sample(arguments.squad)]
-        examples = collect(sets, open_embedder(Settings()), reader)
-        arguments.examples.parent.mkdir(parents=True, exist_ok=True)
-        arguments.examples.write_text("".join(json.dumps(asdict(e)) + "\n" for e in examples), encoding="utf-8")
-    fitting, checking = [e for e in examples if not e.held_out], [e for e in examples if e.held_out]
-    table = fit(fitting, reader.fingerprint)
-    table = replace(table, threshold=round(choose(fitting, table), 3))
-    measured = {"held out": figures(checking, table)}
-    for source in sorted({e.source for e in checking}):
-        measured[f"held out, {source}"] = figures([e for e in checking if e.source == source], table)
-    written = {
-        "format": FORMAT,
-        **asdict(table),
-        "features": [field.name for field in fields(Features)],
+    arguments.reads.parent.mkdir(parents=True, exist_ok=True)
+    reader = RememberingReader(SpanReader(), arguments.reads)
+    embedder = open_embedder(Settings())
+    with ExitStack() as stack:
+        squad = squad_open()
+        sets = [news(), news_without_sources(), squad.sample(arguments.squad)]
+        opened = [Opened(one, stack.enter_context(library(one, embedder)).current()) for one in sets]
+        examples = collect(opened, reader)
+        fitted = fit(examples, reader.fingerprint)
+        service = AnswerService(reader, fitted)
+        halves = {one.questions.name: ask_again(one, service) for one in opened}
+        asked = Trials(tuple(seen for half in halves.values() for seen in half))
+        table = made(fitted.reader, fitted.weights, fitted.sureness, fitted.lead, fitted.offset, asked)
+        used = {one.text for one in sets[-1].questions}
+        rest = [one for one in squad.questions if one.text not in used]
+        fresh = QuestionSet("fresh", squad.documents, tuple(rest)).sample(arguments.squad // 2)
+        third = Trials(tuple(trial(one, service, opened[-1].store) for one in fresh.questions))
+    measured = {"held out": figures(asked, table)}
+    for name, half in halves.items():
+        measured[f"held out, {name}"] = figures(Trials(tuple(half)), table)
+    measured["never seen, SQuAD 2.0 open"] = figures(third, table)
+    about = {
         "date": arguments.date,
         "command": f"python -m training.fit_calibration --squad {arguments.squad} --date {arguments.date}",
+        "questions": {name: len(half) for name, half in halves.items()},
         "figures": measured,
     }
-    text = json.dumps(written, indent=2)
-    print(text)
-    (MODEL_FOLDER / "calibration.json").write_text(text + "\n", encoding="utf-8")
+    (MODEL_FOLDER / FILE).write_text(to_json(table, asked, about), encoding="utf-8")
+    print(json.dumps(about, indent=2))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Paths = Annotated[list[Path], typer.Argument(help="Files and folders.", show_default=False)]
 
 
+ReaderName = Annotated[
+    str | None,
+    typer.Option(
+        "--reader", help="A Hugging Face question-answering model, by folder or cached name.", show_default=False
+    ),
+]
+
+
 def _known_encoding(name: str | None) -> str | None:
     if name is not None:
         from index.load.decode import codec
@@ -87,11 +95,11 @@ def errors_told(as_json: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def opened(as_json: bool) -> Iterator[Runtime]:
+def opened(as_json: bool, *, reader: str | None = None) -> Iterator[Runtime]:
     with errors_told(as_json):
         from api.wiring import open_runtime
 
-        runtime = open_runtime(read_settings())
+        runtime = open_runtime(read_settings() if reader is None else read_settings(reader=reader))
         try:
             yield runtime
         finally:

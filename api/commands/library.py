@@ -80,10 +80,11 @@ def _checker(questions: Path, min_right: float) -> Checker:
     from api.wiring import open_service
     from index.report import Check
     from index.store import PassageStore
-    from qa.evaluate import evaluate, read_questions
+    from qa.evaluate import evaluate
+    from qa.labelled import read_questions
 
     labelled = read_questions(questions)
-    service = open_service()
+    service = open_service(read_settings())
 
     def judge(store: PassageStore) -> Check:
         outcomes = evaluate(labelled, service, store).outcomes

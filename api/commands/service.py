@@ -1,4 +1,4 @@
-"""Asking, serving, checking and measuring."""
+"""Asking, replaying, serving and checking."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from api.commands.common import (
     NO_ANSWER,
     Encoding,
     Json,
+    ReaderName,
     errors_told,
     fail,
     opened,
@@ -25,22 +26,26 @@ from api.commands.common import (
 def ask(
     question: str,
     max_citations: Annotated[int, typer.Option(min=1, max=10, help="At most so many quotes.")] = 3,
+    risk: Annotated[float | None, typer.Option(help="The share of answers that may be wrong, above 0 to 1.")] = None,
+    reader: ReaderName = None,
     as_json: Json = False,
 ) -> None:
     """Ask one question. Exit code 3 if the sources do not say."""
-    with opened(as_json) as runtime:
+    with opened(as_json, reader=reader) as runtime:
         from api.schemas import AskRequest
         from qa.types import Answer
 
         request = AskRequest.model_construct(
-            question=question, max_citations=max_citations, filter=None, risk=None, as_of=None
+            question=question, max_citations=max_citations, filter=None, risk=risk, as_of=None
         )
-        asked = runtime.service.ask(request.to_question(()), runtime.store.current())
+        put, store = request.to_question(()), runtime.store.current()
+        asked = runtime.service.ask(put, store)
         if as_json:
+            from api.receipts import issued
             from api.schemas import AskResponse
 
             reply = AskResponse.from_reply(asked.reply, reply_id="ask", conversation_id="", timings_ms=asked.timings_ms)
-            print_json(reply.model_dump(mode="json"))
+            print_json(issued(reply, put, runtime.service, store).model_dump(mode="json"))
         else:
             from api.console import reply_lines
 
@@ -50,17 +55,45 @@ def ask(
         raise typer.Exit(NO_ANSWER)
 
 
+def replay(
+    receipt: Annotated[str, typer.Argument(help="As a reply gave it; - reads it from standard input.")],
+    as_json: Json = False,
+) -> None:
+    """Give the reply of a receipt again, byte for byte. Exit code 1, with the reason, if that cannot be."""
+    with errors_told(as_json):
+        from qa.receipt import LONGEST, unpack
+
+        # No more is read than can be a receipt with line breaks in it.
+        token = "".join((sys.stdin.read(2 * LONGEST) if receipt == "-" else receipt).split())
+        wanted = unpack(token)
+    with opened(as_json) as runtime:
+        from api.receipts import replayed
+
+        again = replayed(wanted, token, runtime.service, runtime.store.at(wanted.generation))
+    if as_json:
+        print_json(again.response.model_dump(mode="json"))
+        return
+    from api.console import reply_lines
+
+    for line in reply_lines(again.reply):
+        show_line(line)
+    show_line()
+    show_line(f"the same reply, byte for byte, from generation {wanted.generation}")
+
+
 def serve(
     paths: Annotated[list[Path] | None, typer.Argument(help="Synced first.", show_default=False)] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.  [default: 8000]")] = None,
     encoding: Encoding = None,
+    reader: ReaderName = None,
 ) -> None:
     """Serve the API and the chat page; with PATHs, sync them first."""
     with errors_told():
         from api import server
 
-        given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+        named = (("host", host), ("port", port), ("reader", reader))
+        given = {name: value for name, value in named if value is not None}
         settings = read_settings(**given)
         bound = server.listen(settings.host, settings.port)
         try:
@@ -136,44 +169,6 @@ def _verify_citation(file: Path, as_json: bool) -> None:
         show_line(f"{verdict.status}: {verdict.detail}")
     if verdict.status is not Status.VERIFIED:
         raise typer.Exit(1)
-
-
-def evaluate(
-    questions: Annotated[Path, typer.Argument(help="Labelled questions, one JSON object a line.")],
-    each: Annotated[bool, typer.Option("--each", help="Print every question.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Ask labelled questions and report how many are answered rightly, and how many rightly not."""
-    with opened(as_json) as runtime:
-        from qa.evaluate import evaluate as run
-        from qa.evaluate import read_questions
-
-        report = run(read_questions(questions), runtime.service, runtime.store.current())
-    if as_json:
-        print_json(report.to_json(each=True))
-        return
-    from api.console import evaluation_lines
-
-    for line in evaluation_lines(report, each=each):
-        show_line(line)
-
-
-def bench(
-    questions: Annotated[Path, typer.Argument(help="Questions to ask, one JSON object a line.")],
-    rounds: Annotated[int, typer.Option(min=1, help="How often each question is asked.")] = 3,
-    as_json: Json = False,
-) -> None:
-    """Start a server on the library, ask it over HTTP, and report time to ready, time a question, and memory."""
-    with errors_told(as_json):
-        from api.bench import bench as run
-        from qa.evaluate import read_questions
-
-        report = run(read_settings(), [question.text for question in read_questions(questions)], rounds)
-    if as_json:
-        print_json(report)
-    else:
-        for name, value in report.items():
-            show_line(f"{name}: {value}")
 
 
 def doctor(as_json: Json = False) -> None:

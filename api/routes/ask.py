@@ -6,6 +6,7 @@ import uuid
 
 from fastapi import APIRouter
 
+from api.receipts import issued
 from api.routes.common import Running, asked, problems
 from api.schemas import AskRequest, AskResponse, VerifyRequest, VerifyResponse
 from qa.types import Answer, Turn
@@ -20,15 +21,16 @@ def ask(request: AskRequest, running: Running) -> AskResponse:
     mark = running.conversations.mark()
     question = request.to_question(running.conversations.turns(request.conversation_id))
     with running.gate.turn():
-        done = asked(running, request.as_of, lambda store: running.service.ask(question, store))
+        done, store = asked(running, request.as_of, lambda store: (running.service.ask(question, store), store))
     reply = done.reply
     said = (tuple(c.quote for c in reply.citations), reply.short_answer) if isinstance(reply, Answer) else ((), None)
     documents = tuple(c.document.id for c in reply.citations) if isinstance(reply, Answer) else ()
     turn = Turn(question.text, reply.understood.standalone, *said, documents)
     conversation_id = running.conversations.add(request.conversation_id, turn, mark)
-    return AskResponse.from_reply(
+    response = AskResponse.from_reply(
         reply, reply_id=f"ask_{uuid.uuid4().hex}", conversation_id=conversation_id, timings_ms=done.timings_ms
     )
+    return issued(response, question, running.service, store)
 
 
 @router.post("/verify", responses=problems(400, 413, 422))

@@ -34,11 +34,14 @@ function shortElement(words) {
 
 function silenceElements(reply, open) {
   const entries = (reply.nearest ?? []).map((source) => ({ source, kind: "nearest", opener: null }));
+  const told = element("span", { role: "status" });
+  const receipt = receiptButton(reply, told);
+  const foot = receipt ? [element("footer", { class: "foot" }, receipt, told)] : [];
   const nodes = [element("p", { class: "silence" }, "The sources do not say.")];
-  if (entries.length === 0) return nodes;
+  if (entries.length === 0) return [...nodes, ...foot];
   const quotes = entries.map((entry, index) => quoteElement(entry, chipFor(entries, index, open)));
   const heading = element("h3", {}, "Nearest passages ", element("span", { class: "badge" }, "not an answer"));
-  return [...nodes, element("section", { class: "near" }, heading, element("ol", { class: "quotes" }, ...quotes))];
+  return [...nodes, element("section", { class: "near" }, heading, element("ol", { class: "quotes" }, ...quotes)), ...foot];
 }
 
 function chipFor(entries, index, open) {
@@ -64,7 +67,26 @@ function quoteElement({ source, kind }, chip) {
   const block = element("blockquote", { dir: "auto" }, words);
   if (kind === "nearest") caption.prepend(chip);
   else block.append(element("span", { class: "end" }, " ", chip));
-  return element("li", {}, element("figure", {}, block, caption));
+  const beside = kind === "nearest" ? [] : [datesElement(source), contextElement(source)];
+  return element("li", {}, element("figure", {}, block, ...beside, caption));
+}
+
+/** Return what the quote's "Tuesday" and the like mean, null if there is nothing to explain. */
+function datesElement({ dates }) {
+  const seen = (dates ?? []).filter((date, at, all) => all.findIndex(({ text, from }) => text === date.text && from === date.from) === at);
+  if (seen.length === 0) return null;
+  const parts = seen.map(({ text, from, to }) => {
+    const days = from === to ? [dateOf(from)] : [dateOf(from), " to ", dateOf(to)];
+    return element("span", {}, "“", isolated(text), "” is ", ...days);
+  });
+  return dotted(element("p", { class: "dates" }), parts);
+}
+
+/** Return the sentence that says whom the quote speaks of, marked as no part of it; null if it needs none. */
+function contextElement({ context }) {
+  if (!context) return null;
+  const badge = element("span", { class: "badge" }, "not part of the quote");
+  return element("p", { class: "context", dir: "auto" }, "For context: “", isolated(context.quote), "” ", badge);
 }
 
 function quoteNodes({ quote, highlight, start }) {
@@ -80,19 +102,39 @@ function sidesElement(sides, citations, chip) {
     const fewer = Number.isInteger(side.independent) && side.independent < side.documents;
     const witnesses = fewer ? `${side.independent} independent` : null;
     const value = element("p", { class: "value", dir: "auto" }, String(side.value));
-    return element("li", {}, value, element("p", { class: "chips" }, ...chips), dotted(element("p", { class: "meta" }), [documents, witnesses]));
+    const meta = dotted(element("p", { class: "meta" }), [documents, witnesses, publishedElement(side)]);
+    return element("li", {}, value, element("p", { class: "chips" }, ...chips), meta);
   });
   return element("section", { class: "sides" }, element("h3", {}, "The sources differ"), element("ul", {}, ...cards));
 }
 
+/** Return when a side's documents were published, null if none has a date. */
+function publishedElement({ published_from: first, published_to: last }) {
+  if (!first || !last) return null;
+  const days = String(first).slice(0, 10) === String(last).slice(0, 10) ? [dateOf(first)] : [dateOf(first), " to ", dateOf(last)];
+  return element("span", {}, ...days);
+}
+
 function footElement(reply, question, citations) {
-  const copied = element("span", { role: "status" });
-  const copy = button("Copy with citations", { class: "quiet" }, async () => {
-    copied.textContent = (await copyText(plainText(reply, question, citations))) ? "Copied." : "The browser did not allow copying.";
-  });
+  const told = element("span", { role: "status" });
+  const copy = copyButton("Copy with citations", () => plainText(reply, question, citations), told);
   const confidence = typeof reply.confidence === "number" ? `confidence ${reply.confidence.toFixed(2)}` : null;
   const sure = confidence && element("span", { title: "Estimated probability that this answers the question" }, confidence);
-  return element("footer", { class: "foot" }, sure, copy, copied);
+  return element("footer", { class: "foot" }, sure, copy, receiptButton(reply, told), told);
+}
+
+/** Return a button that copies the reply's receipt, null if it has none. */
+function receiptButton({ receipt }, told) {
+  if (typeof receipt !== "string") return null;
+  const copy = copyButton("Copy receipt", () => receipt, told);
+  copy.title = "“citespan replay” gives this very reply again for it";
+  return copy;
+}
+
+function copyButton(label, text, told) {
+  return button(label, { class: "quiet" }, async () => {
+    told.textContent = (await copyText(text())) ? "Copied." : "The browser did not allow copying.";
+  });
 }
 
 const oneLine = (text) => String(text).replace(/\s+/g, " ").trim();
