@@ -298,7 +298,7 @@ class SearchResult(ResponseModel):
 
     file_id: str
     filename: str
-    score: float = Field(description="fused rank score; higher is better")
+    score: float = Field(description="cosine plus share of the words; higher is better")
     attributes: Mapping[str, str | int | None]
     content: list[TextContent]
 

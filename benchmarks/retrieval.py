@@ -160,21 +160,25 @@ def tried(opened: Opened) -> dict[str, Way]:
         words = opened.words(text, title)
         return lambda query: opened.hits(words.search(telling(query), DEPTH))
 
-    def fused(words: float) -> Way:
+    def fused(words: float, whole: bool = True) -> Way:
         def find(query: str) -> list[Hit]:
-            passages = list(
-                {hit.passage.id: hit.passage for hit in (*opened.near(query), *opened.ours(query))}.values()
-            )
-            cosines = opened.store.cosines(opened.vectors[query], passages)
-            return fuse(passages, cosines, opened.store.shares(telling(query), passages), words=words)
+            near, worded = opened.near(query), opened.ours(query)
+            passages = list({hit.passage.id: hit.passage for hit in (*near, *worded)}.values())
+            if whole:
+                cosines = opened.store.cosines(opened.vectors[query], passages)
+                shares = opened.store.shares(telling(query), passages)
+            else:
+                cosines, shares = found_scores(passages, near, near[-1].score), found_scores(passages, worded, 0.0)
+            return fuse(passages, cosines, shares, words=words)
 
         return find
 
     found: dict[str, Way] = {
         "words: as shipped": opened.ours,
         "words: every word of the query": lambda query: opened.store.by_words(query, DEPTH, Filter()),
+        "words: each word once": lambda query: opened.store.by_words(once(query), DEPTH, Filter()),
     }
-    changes: dict[str, tuple[float, ...]] = {"k1": (0.6, 0.9, 1.6), "b": (0.0, 0.4, 0.9), "usual": (60.0, 100.0, 120.0)}
+    changes: dict[str, tuple[float, ...]] = {"k1": (0.6, 1.2, 1.6), "b": (0.0, 0.75, 0.9), "usual": (60.0, 80.0, 120.0)}
     for name, values in changes.items():
         for value in values:
             found[f"words: {name} {value:g}"] = by_words(replace(bm25.TEXT, **{name: value}), bm25.TITLE)
@@ -182,7 +186,20 @@ def tried(opened: Opened) -> dict[str, Way]:
         found[f"words: title {weight:g}"] = by_words(bm25.TEXT, replace(bm25.TITLE, weight=weight))
     for words in (0.2, 0.3, 0.4, WORDS, 0.6, 0.75, 1.0):
         found[f"fused: words count {words:g}"] = fused(words)
+    found["fused: missing scores not made"] = fused(WORDS, whole=False)
+    found["fused: by rank (RRF, k 60)"] = lambda query: reciprocal([opened.near(query), opened.ours(query)])
     return found
+
+
+def once(query: str) -> str:
+    """Return the telling words of a query, none of them twice in whatever form."""
+    return " ".join({"".join(analyze(word)): word for word in reversed(telling(query).split())}.values())
+
+
+def found_scores(passages: Sequence[Passage], hits: Sequence[Hit], missing: float) -> list[float]:
+    """Return the score of each passage among `hits`, or `missing`."""
+    scores = {hit.passage.id: hit.score for hit in hits}
+    return [scores.get(passage.id, missing) for passage in passages]
 
 
 def opened_set(judged: Judged, keep: Path, embedder: Embedder) -> LocalStore:

@@ -10,7 +10,7 @@ from qa.calibrate import content_words
 from qa.fuse import fuse
 from qa.types import Retrieved
 
-# How many passages each index gives. docs/evaluation.md: more changed nothing in the first ten.
+# How many passages each search gives. More hardly ever reach the first ten.
 DEPTH = 50
 _WORD = re.compile(r"\w+")
 _ABOUT_THE_PICTURE = re.compile(

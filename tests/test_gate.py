@@ -24,6 +24,9 @@ SECONDS = 30.0
 class Held:
     """A service that answers only when it is let go, always the same."""
 
+    reader = "held:1"
+    configuration = "0" * 16
+
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
         self.let_go = threading.Event()

@@ -20,7 +20,8 @@ def test_the_library_is_in_the_data_folder_of_the_user(monkeypatch: pytest.Monke
 
 def test_every_setting_can_be_given_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {
-        "library": "/srv/library", "embedder": "models/other", "host": "0.0.0.0", "port": "0",
+        "library": "/srv/library", "embedder": "models/other", "reader": "models/qa",
+        "host": "0.0.0.0", "port": "0",
         "allowed_hosts": "docs.example.org, intranet", "asks_at_once": "4", "asks_waiting": "0",
         "refresh_seconds": "0.5", "largest_request": "2000", "api_key": "open sesame", "largest_upload": "5000",
         "jobs_waiting": "3", "jobs_bytes": "9000",
@@ -29,7 +30,8 @@ def test_every_setting_can_be_given_by_the_environment(monkeypatch: pytest.Monke
     for name, value in environment.items():
         monkeypatch.setenv(f"CITESPAN_{name.upper()}", value)
     assert Settings().model_dump() == {
-        "library": Path("/srv/library"), "embedder": "models/other", "host": "0.0.0.0", "port": 0,
+        "library": Path("/srv/library"), "embedder": "models/other", "reader": "models/qa",
+        "host": "0.0.0.0", "port": 0,
         "allowed_hosts": ("docs.example.org", "intranet"), "asks_at_once": 4, "asks_waiting": 0,
         "refresh_seconds": 0.5, "largest_request": 2000, "api_key": SecretStr("open sesame"), "largest_upload": 5000,
         "jobs_waiting": 3, "jobs_bytes": 9000,
