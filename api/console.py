@@ -15,7 +15,7 @@ from index.embed import Embedder
 from index.report import Checker, SyncPolicy, SyncReport
 from index.sync import sync
 from index.watch import Away, Back, Deaf, Heard, Noticed, Synced, Trouble, WatchPolicy, watch
-from qa.types import Answer, Reply
+from qa.types import Answer, Reply, Side
 
 _LISTED = 20
 # Control characters, what cannot be encoded, and what reverses the order of what is read.
@@ -139,10 +139,14 @@ def printable_json(value: object) -> str:
 
 
 def reply_lines(reply: Reply) -> Iterator[str]:
-    """Yield a reply: the short answer, the quotes, and where each stands."""
+    """Yield a reply: the short answer, the sides where sources differ, the quotes, and where each stands."""
     if isinstance(reply, Answer):
         if reply.short_answer is not None:
             yield f"{reply.short_answer}   (confidence {reply.confidence:.2f})"
+            yield ""
+        if reply.sources_differ:
+            yield "The sources differ:"
+            yield from (f"  {_side(side)}" for side in reply.sides)
             yield ""
         citations = reply.citations
     else:
@@ -158,3 +162,17 @@ def reply_lines(reply: Reply) -> Iterator[str]:
         yield f"      {printable(source)}"
         place = f"characters {citation.span.start}–{citation.span.end} of {document.revision[:19]}…"
         yield f"      {printable(document.uri)}, {place}"
+        if citation.context is not None:
+            aside = f"beside it, not quoted: “{printable(citation.context.quote)}”"
+            yield textwrap.indent("\n".join(textwrap.wrap(aside, 92)), "      ")
+        for phrase in citation.dates:
+            days = str(phrase.first) if phrase.first == phrase.last else f"{phrase.first} to {phrase.last}"
+            yield f"      “{printable(phrase.phrase)}” is {days}"
+
+
+def _side(side: Side) -> str:
+    """Return a side as a line: the value, who carries it, and from when."""
+    numbers = "".join(f"[{number}]" for number in side.citations)
+    dates = " to ".join(dict.fromkeys(date for date in (side.published_from, side.published_to) if date is not None))
+    documents = "1 document" if side.documents == 1 else f"{side.documents} documents"
+    return ", ".join(part for part in (f"{printable(side.value)} {numbers}".rstrip(), documents, dates) if part)

@@ -393,3 +393,27 @@ def test_doctor_says_what_is_sound_and_what_is_not(seeds_library: Path, monkeypa
     told = CliRunner().invoke(cli.app, ["--library", str(seeds_library), "doctor", "--json"])
     assert told.exit_code == 1
     assert [finding["what"] for finding in as_json(told) if not finding["ok"]] == ["packages"]
+
+
+def test_ask_shows_the_sides_where_sources_differ_and_explains_the_days(citespan: Citespan, tmp_path: Path) -> None:
+    head = "---\ntitle: {}\ndate: {}\n---\n"
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "post.md").write_text(
+        head.format("Bridge reopens", "2026-03-05")
+        + "The bridge of Arnvik was reopened on Tuesday after repairs that cost 4.2 million crowns, the mayor said.\n"
+    )
+    (tmp_path / "docs" / "news.md").write_text(
+        head.format("Arnvik has its bridge back", "2026-03-06")
+        + "The repairs of the bridge of Arnvik cost 5.1 million crowns, the county said.\n"
+    )
+    library = tmp_path / "library"
+    citespan("sync", tmp_path / "docs", library=library)
+    question = "How much did the repairs of the bridge of Arnvik cost?"
+    lines = citespan("ask", question, "--risk", 1, library=library).stdout.splitlines()
+    at = lines.index("The sources differ:")
+    sides = {line.split(" [")[0].strip(): line.split("], ")[1] for line in lines[at + 1 : at + 3]}
+    assert sides == {
+        "5.1 million crowns": "1 document, 2026-03-06",
+        "4.2 million crowns": "1 document, 2026-03-05",
+    }
+    assert "      “Tuesday” is 2026-03-03" in lines
