@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 from api.conversations import Conversations
@@ -81,10 +80,8 @@ def open_service(settings: Settings) -> AnswerService:
     return AnswerService(reader, calibrate.load(reader.fingerprint, settings.library))
 
 
-def calibrated(
-    settings: Settings, questions: Sequence[Labelled], date: str, *, keep: bool
-) -> tuple[Recalibrated, Path | None]:
-    """Return the calibration that labelled questions make for the library of the settings, and where it was kept.
+def calibrated(settings: Settings, questions: Sequence[Labelled], date: str) -> Recalibrated:
+    """Return the calibration that labelled questions make for the library of the settings.
 
     :raises QuestionError: if the questions are too few.
     """
@@ -92,16 +89,9 @@ def calibrated(
     service = AnswerService(reader, replace(calibrate.shipped(), reader=reader.fingerprint))
     store = LocalStore(settings.library, open_embedder(settings), SentenceTransformerEmbedder)
     try:
-        done = recalibrate(questions, service, store.current(), date=date)
+        return recalibrate(questions, service, store.current(), date=date)
     finally:
         store.close()
-    if not keep:
-        return done, None
-    place = settings.library / calibrate.FILE
-    draft = place.with_suffix(".new")
-    draft.write_text(calibrate.to_json(done.table, done.trials, done.about), encoding="utf-8")
-    draft.replace(place)
-    return done, place
 
 
 def open_runtime(settings: Settings, embedder: Embedder | None = None) -> Runtime:

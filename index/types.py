@@ -120,6 +120,11 @@ class Document:
     pages: tuple[int, ...] = ()
     group: str = ""
 
+    @property
+    def source(self) -> str:
+        """What is the same for a document and all its copies: one witness."""
+        return self.group if self.group else self.id
+
     def page(self, position: int) -> int | None:
         """Return the number, from 1, of the page that the character at `position` stands on; None without pages."""
         return max(1, bisect_right(self.pages, position)) if self.pages else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +62,12 @@ class GenerationWords:
     def scores(self, words: str, passages: Sequence[int]) -> list[float]:
         """Return the score of each of `passages`, which are live; 0.0 for one that shares no word with `words`."""
         rows = np.searchsorted(self._live, np.asarray(passages, dtype=np.int64))
-        found: list[float] = self._scores(words)[rows].tolist()
-        return found
+        total = np.zeros(len(rows), dtype=np.float64)
+        for found, weight, field in self._terms(words):
+            at, held = _where(found.rows, rows)
+            total[held] += weight * bm25.gain(found.counts[at], found.lengths[at], field)
+        scores: list[float] = total.tolist()
+        return scores
 
     def _scores(self, words: str) -> NDArray[np.float64]:
         """Return the score of each live passage, float64 (passages,).
@@ -71,6 +76,12 @@ class GenerationWords:
         document's title gain from the term.
         """
         total = np.zeros(len(self._live), dtype=np.float64)
+        for found, weight, field in self._terms(words):
+            total[found.rows] += weight * bm25.gain(found.counts, found.lengths, field)
+        return total
+
+    def _terms(self, words: str) -> Iterator[tuple[_Live, float, bm25.Field]]:
+        """Yield for each term and field the passages that hold it, what an occurrence weighs, and the field."""
         # The sums are made term by term in the order of the query, so that they are the same to the last bit.
         for term, times in islice(Counter(terms(words)).items(), MOST_TERMS):
             for where, find, field in (
@@ -79,8 +90,7 @@ class GenerationWords:
             ):
                 found = self._found(where, term, find)
                 rarity = bm25.rarity(len(found.rows), len(self._live))
-                total[found.rows] += times * rarity * bm25.gain(found.counts, found.lengths, field)
-        return total
+                yield found, times * rarity, field
 
     def _found(self, where: str, term: str, find: Callable[[str], Postings]) -> _Live:
         """Return the live passages that hold a term. What was found before is held: a generation never changes."""
@@ -93,8 +103,13 @@ class GenerationWords:
         return found
 
     def _only_live(self, postings: Postings) -> _Live:
-        rows = np.searchsorted(self._live, postings.ids)
-        inside = rows < len(self._live)
-        live = inside.copy()
-        live[inside] = self._live[rows[inside]] == postings.ids[inside]
-        return _Live(rows[live].astype(np.int32), postings.counts[live], postings.lengths[live])
+        rows, live = _where(self._live, postings.ids)
+        return _Live(rows.astype(np.int32), postings.counts[live], postings.lengths[live])
+
+
+def _where(known: NDArray[Any], wanted: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return where those of `wanted` that are in `known`, which ascends, stand there, and which of them are."""
+    at = np.searchsorted(known, wanted)
+    held = at < len(known)
+    held[held] = known[at[held]] == wanted[held]
+    return at[held], held

@@ -57,16 +57,10 @@ class Evidence:
             value=witnesses[0].candidate.text,
             witnesses=tuple(witnesses),
             documents=len(documents),
-            independent=len({group_of(one) for one in witnesses}),
+            independent=len({document.source for document in documents.values()}),
             published_from=dates[0] if dates else None,
             published_to=dates[-1] if dates else None,
         )
-
-
-def group_of(one: Weighed) -> str:
-    """Return what is the same for all copies of the candidate's document; a document without a group is its own."""
-    document = one.candidate.passage.document
-    return document.group if document.group else document.id
 
 
 def gather(query: str, weighed: Sequence[Weighed], policy: AgreePolicy | None = None) -> list[Evidence]:
@@ -147,4 +141,5 @@ def _apart(one: Evidence, other: Evidence) -> bool:
 
 def _independent(one: Claim, other: Claim) -> bool:
     """Return whether two claims have sources of their own: other documents, or one form filled in two ways."""
-    return group_of(one.weighed) != group_of(other.weighed) or same_statement(one, other)
+    these, those = (claim.weighed.candidate.passage.document for claim in (one, other))
+    return these.source != those.source or same_statement(one, other)

@@ -19,6 +19,7 @@ from typing import Any
 
 from index.errors import ModelError
 from index.lexical import analyze
+from index.types import Passage
 from qa.expect import kind_fits
 from qa.read import MODEL_FOLDER
 from qa.risk import Kept, Trials, keeping, trials, usual
@@ -104,9 +105,15 @@ class Calibration:
         """Return the probability in [0, 1] that the first of `weighed` is right; 0.0 if there is none."""
         if not weighed:
             return 0.0
-        z = self.offset + dot(self.sureness, weighed[0].features) + self.lead * lead(weighed)
-        # So far from certainty that it never rounds to 1.0, which is the threshold of a service that says nothing.
-        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, z))))
+        return chance(self.offset + dot(self.sureness, weighed[0].features) + self.lead * lead(weighed))
+
+
+def chance(odds: float) -> float:
+    """Return the probability of log-odds, in (0, 1).
+
+    They are cut at 30, so far from certainty that it never rounds to 1.0: the threshold of a service that says nothing.
+    """
+    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, odds))))
 
 
 def heaviest_first(weighed: Sequence[Weighed]) -> list[Weighed]:
@@ -140,7 +147,7 @@ def features(query: str, candidates: Sequence[Candidate], retrieved: Sequence[Re
         passage = candidate.passage
         found = by_passage[passage.id]
         if passage.id not in held:
-            held[passage.id] = {*analyze(passage.text), *analyze(passage.document.title)}
+            held[passage.id] = held_by(passage)
         made.append(
             Features(
                 score=candidate.score,
@@ -153,6 +160,11 @@ def features(query: str, candidates: Sequence[Candidate], retrieved: Sequence[Re
             )
         )
     return made
+
+
+def held_by(passage: Passage) -> set[str]:
+    """Return the stems of a passage and of its document's title."""
+    return {*analyze(passage.text), *analyze(passage.document.title)}
 
 
 def content_words(query: str) -> set[str]:

@@ -6,7 +6,7 @@ What draws at random takes a seed: the same seed gives the same figure.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -51,6 +51,18 @@ def bootstrap(
         means.append(added[counted > 0] / counted[counted > 0])
     low, high = np.quantile(np.concatenate(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
+
+
+def bootstrap_mean(values: Iterable[tuple[str | None, float | None]], *, seed: int) -> Interval | None:
+    """Return the interval of a mean over questions, given as (conversation, value), None where there is no value.
+
+    Those of one conversation are drawn as a whole. A question without a value is drawn too, and counts nothing.
+    """
+    units: dict[object, list[float]] = {}
+    for number, (conversation, value) in enumerate(values):
+        unit = units.setdefault(number if conversation is None else conversation, [])
+        unit += [] if value is None else [float(value)]
+    return bootstrap([sum(unit) for unit in units.values()], [len(unit) for unit in units.values()], seed=seed)
 
 
 def wilson(right: int, count: int) -> Interval:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from index.lexical import analyze
-from qa.agree import Evidence, group_of
+from qa.agree import Evidence
 from qa.asks import Form, form, parts
 from qa.calibrate import Weighed, content_words
 from qa.expect import kind_fits
@@ -79,7 +79,7 @@ def _in_order(
     yield from _for_open_parts(query, weighed, policy)
     same = evidence[0].witnesses if evidence else ()
     alike = {_place(one.candidate) for one in same}
-    independent = (one for one in same if group_of(one) != group_of(best) and one.weight >= best.weight - policy.same)
+    independent = (one for one in same if _source(one) != _source(best) and one.weight >= best.weight - policy.same)
     yield from list(independent)[:1]
     items = [best]
     listing = form(query) is Form.LIST
@@ -130,7 +130,7 @@ def _is_new(one: Weighed, items: Iterable[Weighed]) -> bool:
 def _differs(one: Weighed, other: Weighed) -> bool:
     """Return whether both can be quoted: not the same place, not the same words, not one statement in two copies."""
     a, b = one.candidate, other.candidate
-    copies = a.passage.document.id != b.passage.document.id and group_of(one) == group_of(other)
+    copies = a.passage.document.id != b.passage.document.id and _source(one) == _source(other)
     return _is_elsewhere(one, other) and not (copies and _one_statement(a, b))
 
 
@@ -144,6 +144,10 @@ def _is_elsewhere(one: Weighed, other: Weighed) -> bool:
 def _one_statement(a: Candidate, b: Candidate) -> bool:
     one, two = set(_plain(a.quote).split()), set(_plain(b.quote).split())
     return len(one & two) >= _SAME_WORDS * len(one | two)
+
+
+def _source(one: Weighed) -> str:
+    return one.candidate.passage.document.source
 
 
 def _sentence(candidate: Candidate) -> tuple[str, int, int]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from qa.chance import Interval, bootstrap, mcnemar, paired_p
+from qa.chance import Interval, bootstrap_mean, mcnemar, paired_p
 from qa.outcomes import RANKS, SEED
 from qa.runs import Asked, Run
 
@@ -101,10 +101,7 @@ def _difference(
         return None
     changes = [other - one for _, one, other in held]
     better, worse = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
-    units: dict[object, list[float]] = {}
-    for number, ((conversation, _, _), change) in enumerate(zip(held, changes, strict=True)):
-        units.setdefault(number if conversation is None else conversation, []).append(change)
-    interval = bootstrap([sum(unit) for unit in units.values()], [len(unit) for unit in units.values()], seed=seed)
+    interval = bootstrap_mean([(conversation, other - one) for conversation, one, other in held], seed=seed)
     assert interval is not None
     return Difference(
         name=name,

@@ -30,7 +30,7 @@ class DatedPhrase:
 
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DAY = rf"(?:{'|'.join(d.capitalize() for d in _DAYS)})"
 _MONTH = (
@@ -182,7 +182,7 @@ def _stepped(step: int, unit: str, published: date) -> Days:
         of_this_week = monday + timedelta(_DAYS.index(unit.lower()))
         day = {-1: published + timedelta(ahead - 7), 0: of_this_week, 1: published + timedelta(ahead if ahead else 7)}
         return day[step], day[step]
-    month = _MONTHS.index(unit.lower()[:3]) + 1
+    month = MONTHS.index(unit.lower()[:3]) + 1
     if step == 0:
         return _month(published.year, month)
     passed = month < published.month if step < 0 else month <= published.month
@@ -205,7 +205,7 @@ def _in_a_year(match: re.Match[str], text: str, published: date) -> Days | None:
     if not named and _YEAR.search(text, *_sentence(match, text)):
         return None
     name = next(m for m in (match["month_1"], match["month_2"], match["month"]) if m)
-    month = _MONTHS.index(name.lower()[:3]) + 1
+    month = MONTHS.index(name.lower()[:3]) + 1
     first = match["from_1"] if match["from_1"] else match["from_2"]
     last = match["to_1"] if match["to_1"] else match["to_2"]
 

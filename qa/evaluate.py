@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from index.store import PassageStore, TextStore
 from index.types import Document, Span
+from qa.compose import Citer
 from qa.labelled import Gold, Labelled
 from qa.measure import exact_match, ndcg, overlaps, recall, token_f1
 from qa.outcomes import RANKS, Outcome, Report
@@ -27,7 +28,7 @@ _WORDS = 0.6
 def evaluate(questions: Sequence[Labelled], service: AnswerService, store: PassageStore) -> Report:
     """Return what the service makes of `questions`, asked in order; those of one conversation follow one another."""
     conversations: dict[str, tuple[Turn, ...]] = {}
-    outcomes = []
+    outcomes, places = [], _Places(store)
     threshold = None
     for labelled in questions:
         turns = conversations.get(labelled.conversation, ()) if labelled.conversation is not None else ()
@@ -35,13 +36,13 @@ def evaluate(questions: Sequence[Labelled], service: AnswerService, store: Passa
         threshold = asked.reply.understood.threshold
         if labelled.conversation is not None:
             conversations[labelled.conversation] = (*turns, _turn(labelled, asked))
-        outcomes.append(_outcome(labelled, asked, store))
+        outcomes.append(_outcome(labelled, asked, places))
     return Report(tuple(outcomes), store.generation.number, threshold)
 
 
 def is_right(labelled: Labelled, citations: Sequence[Citation], store: TextStore) -> bool:
     """Return whether one of the first two citations overlaps a gold quote or holds a fact."""
-    return _says(labelled, [_Quoted.of(c) for c in citations[:_COUNTED_CITATIONS]], _Places(store))
+    return _says(labelled, _quoted(citations), _Places(store))
 
 
 def trial(labelled: Labelled, service: AnswerService, store: PassageStore) -> Trial:
@@ -49,8 +50,7 @@ def trial(labelled: Labelled, service: AnswerService, store: PassageStore) -> Tr
     places = _Places(store)
     steps = []
     for answer in service.rehearse(Question(labelled.text), store):
-        quoted = [_Quoted.of(citation) for citation in answer.citations[:_COUNTED_CITATIONS]]
-        right = _says(labelled, quoted, places) or _is_gold(labelled, answer.short_answer)
+        right = _is_right(labelled, _quoted(answer.citations), answer.short_answer, places)
         steps.append(Step(answer.confidence, right))
     return Trial(labelled.answerable, tuple(steps))
 
@@ -63,17 +63,12 @@ class _Quoted:
     span: Span
     text: str
 
-    @classmethod
-    def of(cls, citation: Citation) -> _Quoted:
-        return cls(citation.document, citation.span, citation.quote)
-
 
 class _Places:
     """Where gold quotes stand in the texts of one generation. Each text is read once."""
 
     def __init__(self, store: TextStore) -> None:
-        self._store = store
-        self._texts: dict[tuple[str, str], str] = {}
+        self._citer = Citer(store)
         self._places: dict[tuple[str, str, str], int] = {}
 
     def overlap(self, quoted: _Quoted, gold: Gold) -> bool:
@@ -83,7 +78,7 @@ class _Places:
             return False
         key = (document.id, document.revision, gold.quote)
         if key not in self._places:
-            self._places[key] = self._text(document).find(gold.quote)
+            self._places[key] = self._citer.text(document).find(gold.quote)
         at = self._places[key]
         if at >= 0:
             return overlaps(quoted.span, Span(at, at + len(gold.quote)))
@@ -91,11 +86,10 @@ class _Places:
         words = set(gold.quote.split())
         return bool(words) and len(words & set(quoted.text.split())) >= _WORDS * len(words)
 
-    def _text(self, document: Document) -> str:
-        key = (document.id, document.revision)
-        if key not in self._texts:
-            self._texts[key] = self._store.revision(*key).text
-        return self._texts[key]
+
+def _quoted(citations: Sequence[Citation]) -> list[_Quoted]:
+    """Return what the citations that count quote."""
+    return [_Quoted(c.document, c.span, c.quote) for c in citations[:_COUNTED_CITATIONS]]
 
 
 def _turn(labelled: Labelled, asked: Asked) -> Turn:
@@ -107,14 +101,14 @@ def _turn(labelled: Labelled, asked: Asked) -> Turn:
     return Turn(labelled.text, reply.understood.standalone, quotes, reply.short_answer)
 
 
-def _outcome(labelled: Labelled, asked: Asked, store: PassageStore) -> Outcome:
-    reply, places = asked.reply, _Places(store)
+def _outcome(labelled: Labelled, asked: Asked, places: _Places) -> Outcome:
+    reply = asked.reply
     answer = reply if isinstance(reply, Answer) else None
     citations = () if answer is None else answer.citations
-    quoted = [_Quoted.of(citation) for citation in citations[:_COUNTED_CITATIONS]]
+    quoted = _quoted(citations)
     short = None if answer is None else answer.short_answer
     gold = [] if labelled.short_answer is None else [labelled.short_answer]
-    right = _says(labelled, quoted, places) or _is_gold(labelled, short)
+    right = _is_right(labelled, quoted, short, places)
     ranking, relevant = _ranking(labelled, asked.considered.retrieved, places)
     return Outcome(
         question=labelled,
@@ -132,6 +126,10 @@ def _outcome(labelled: Labelled, asked: Asked, store: PassageStore) -> Outcome:
         recall=recall(ranking, relevant, RANKS) if relevant else None,
         milliseconds=sum(asked.timings_ms.values()),
     )
+
+
+def _is_right(labelled: Labelled, quoted: Sequence[_Quoted], short: str | None, places: _Places) -> bool:
+    return _says(labelled, quoted, places) or _is_gold(labelled, short)
 
 
 def _says(labelled: Labelled, quoted: Sequence[_Quoted], places: _Places) -> bool:
@@ -156,7 +154,7 @@ def _guess_is_right(labelled: Labelled, asked: Asked, places: _Places) -> bool:
         return False
     best = asked.considered.weighed[0].candidate
     quoted = _Quoted(best.passage.document, best.sentence.span, best.quote)
-    return _says(labelled, [quoted], places) or _is_gold(labelled, best.text)
+    return _is_right(labelled, [quoted], best.text, places)
 
 
 def _ranking(labelled: Labelled, retrieved: Sequence[Retrieved], places: _Places) -> tuple[list[str], dict[str, float]]:

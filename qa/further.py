@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from index.lexical import analyze
 from index.types import Passage, Sentence, Span
-from qa.calibrate import Weighed, content_words, name_words
+from qa.calibrate import Weighed, content_words, held_by, name_words
 from qa.types import Candidate, Retrieved
 
 _LONGEST_QUOTE = 2_000
@@ -46,20 +46,20 @@ def to_read(
     heard.
     """
     cosine = next((found.cosine for found in retrieved if found.hit.passage.id == best.passage.id), None)
-    heard = {source_of(found.hit.passage) for found in retrieved if found.hit.passage.id in read}
+    heard = {found.hit.passage.document.source for found in retrieved if found.hit.passage.id in read}
     words, names = content_words(query), name_words(query)
-    held = _held(best.passage)
+    held = held_by(best.passage)
     chosen: list[Passage] = []
     for found in retrieved:
         passage = found.hit.passage
         if len(chosen) == policy.most or cosine is None:
             break
-        if source_of(passage) in heard or found.cosine < cosine - policy.cosine:
+        if passage.document.source in heard or found.cosine < cosine - policy.cosine:
             continue
-        own = _held(passage)
+        own = held_by(passage)
         if names & held <= own and len(words & held - own) <= policy.coverage * len(words):
             chosen.append(passage)
-            heard.add(source_of(passage))
+            heard.add(passage.document.source)
     return chosen
 
 
@@ -91,11 +91,6 @@ def _best_of_each(weighed: Sequence[Weighed]) -> list[Candidate]:
     return [candidate for candidate in best.values() if candidate.score > 0 and len(candidate.quote) <= _LONGEST_QUOTE]
 
 
-def source_of(passage: Passage) -> str:
-    """Return what is the same for the passages of a document and of its copies."""
-    return passage.document.group if passage.document.group else passage.document.id
-
-
 def _copy(best: Candidate, passage: Passage, sentence: Sentence) -> Candidate | None:
     """Return the candidate in a sentence that says the same in nearly the same words, None if it does not."""
     text = passage.slice(sentence.span)
@@ -106,7 +101,3 @@ def _copy(best: Candidate, passage: Passage, sentence: Sentence) -> Candidate | 
         return None
     start = sentence.span.start + text.index(best.text)
     return Candidate(passage, sentence, Span(start, start + len(best.text)), best.score)
-
-
-def _held(passage: Passage) -> set[str]:
-    return {*analyze(passage.text), *analyze(passage.document.title)}

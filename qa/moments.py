@@ -16,7 +16,6 @@ from qa.ranges import Range
 
 DAY, DAY_OF_YEAR, CLOCK = "day", "day of a year", "clock"
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
     r"(?:jan(?:uary|\.)?|feb(?:ruary|\.)?|mar(?:ch|\.)?|apr(?:il|\.)?|may|june?\.?|july?\.?|aug(?:ust|\.)?"
     r"|sept?(?:ember|\.)?|oct(?:ober|\.)?|nov(?:ember|\.)?|dec(?:ember|\.)?)"
@@ -108,7 +107,7 @@ def _years(first: int, last: int) -> Range:
 def _in_month(match: re.Match[str]) -> Range:
     """Return the days of "6 January 2026" and its like. Raises ValueError for a 31 February."""
     name = next(match[m] for m in ("m1", "m2", "m3", "m4") if match[m] is not None)
-    month = _MONTHS.index(name[:3].lower()) + 1
+    month = dates.MONTHS.index(name[:3].lower()) + 1
     first, last = next(
         ((match[a], match[b]) for a, b in (("d1", "d1b"), ("d2", "d2b")) if match[a] is not None), (None, None)
     )

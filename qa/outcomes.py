@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from qa.chance import RESAMPLES, Interval, bootstrap
+from qa.chance import RESAMPLES, Interval, bootstrap_mean
 from qa.curves import Bin, Point, area_under, auroc, calibration_error, reliability, risk_coverage
 from qa.labelled import Labelled
 from qa.service import Considered
@@ -138,22 +138,17 @@ class Report:
             "unanswerable": len(asked) - answerable,
             "without labels": sum(not o.question.is_judged for o in asked),
             **means,
-            **{name: None if value is None else round(value, 4) for name, value in curves.items()},
+            **{name: rounded(value) for name, value in curves.items()},
             "median milliseconds": round(statistics.median([o.milliseconds for o in asked]), 1) if asked else None,
         }
 
     def intervals(self, seed: int = SEED) -> dict[str, Interval]:
         """Return the 95 % interval of each rate that is about anything."""
-        found = {name: self._interval(value, seed) for name, value in _RATES.items()}
+        found = {
+            name: bootstrap_mean([(o.question.conversation, value(o)) for o in self.outcomes], seed=seed)
+            for name, value in _RATES.items()
+        }
         return {name: interval for name, interval in found.items() if interval is not None}
-
-    def _interval(self, value: Callable[[Outcome], float | None], seed: int) -> Interval | None:
-        units: dict[object, list[float]] = {}
-        for number, outcome in enumerate(self.outcomes):
-            conversation = outcome.question.conversation
-            unit = units.setdefault(number if conversation is None else conversation, [])
-            unit += [] if (counted := value(outcome)) is None else [float(counted)]
-        return bootstrap([sum(unit) for unit in units.values()], [len(unit) for unit in units.values()], seed=seed)
 
     def reliability(self) -> list[Bin]:
         """Return how often each confidence is right. What was not shown counts as what it would have been."""
@@ -189,7 +184,7 @@ class Report:
             {"question": o.question.text, "conversation": o.question.conversation, "answerable": o.question.answerable,
              "answered": o.answered, "right": o.right, "verdict": o.verdict, "right document": o.right_document,
              "quote overlaps gold": o.overlaps_gold, "would be right": o.would_be_right,
-             "confidence": round(o.confidence, 4), "short answer token F1": o.f1, f"nDCG@{RANKS}": _rounded(o.ndcg),
+             "confidence": round(o.confidence, 4), "short answer token F1": o.f1, f"nDCG@{RANKS}": rounded(o.ndcg),
              "shown": o.shown}
             for o in self.outcomes
         ]  # fmt: skip
@@ -212,7 +207,8 @@ def _mean(values: Sequence[float]) -> float | None:
     return round(statistics.fmean(values), 4) if values else None
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """Return a figure with four digits."""
     return None if value is None else round(value, 4)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -19,10 +18,11 @@ from numpy.typing import NDArray
 
 from index.errors import QuestionError
 from index.store import PassageStore
-from qa.calibrate import Calibration, rescaled
+from qa.calibrate import Calibration, chance, rescaled
 from qa.curves import calibration_error, reliability
 from qa.evaluate import trial
 from qa.labelled import Labelled
+from qa.outcomes import rounded
 from qa.risk import USUAL, Kept, Step, Trial, Trials, keeping
 from qa.service import AnswerService
 
@@ -56,9 +56,9 @@ def recalibrate(
             f"{FEWEST_ANSWERABLE} and {FEWEST_UNANSWERABLE} are needed (conversations do not count)"
         )
     seen = [trial(question, service, store) for question in asked]
-    sides = [zlib.crc32(question.text.encode()) % 2 for question in asked]
-    fits = [_fit([one for one, side in zip(seen, sides, strict=True) if side != here]) for here in (0, 1)]
-    judged = Trials(tuple(_moved(one, *fits[side]) for one, side in zip(seen, sides, strict=True)))
+    pairs = list(zip(asked, seen, strict=True))
+    fits = [_fit([one for question, one in pairs if question.half != here]) for here in (0, 1)]
+    judged = Trials(tuple(_moved(one, *fits[question.half]) for question, one in pairs))
     slope, offset = _fit(seen)
     table = rescaled(service.calibration, slope, offset, judged)
     about = {
@@ -79,7 +79,7 @@ def figures(judged: Trials, table: Calibration) -> dict[str, Any]:
     return {
         "questions": len(judged.trials),
         "answerable": sum(one.answerable for one in judged.trials),
-        "expected calibration error": None if error is None else round(error, 4),
+        "expected calibration error": rounded(error),
         "default": _at(judged, table.standard),
         "risks": [_at(judged, keeping(table.curve, risk)) for risk in USUAL],
     }
@@ -90,8 +90,7 @@ def _at(judged: Trials, kept: Kept) -> dict[str, float | None]:
     here = replace(judged.at(kept.threshold), target=kept.target)
     none = [one for one in judged.trials if not one.answerable]
     silent = sum(one.at(kept.threshold) is None for one in none) / len(none) if none else None
-    rounded = {name: None if value is None else round(value, 4) for name, value in asdict(here).items()}
-    return {**rounded, "silent": None if silent is None else round(silent, 4)}
+    return {name: rounded(value) for name, value in {**asdict(here), "silent": silent}.items()}
 
 
 def _fit(seen: Sequence[Trial]) -> tuple[float, float]:
@@ -105,9 +104,9 @@ def _fit(seen: Sequence[Trial]) -> tuple[float, float]:
     start = np.array([1.0, 0.0])
     found = start.copy()
     for _ in range(_ROUNDS):
-        chance: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(x @ found, -30.0, 30.0)))
-        gradient = x.T @ (chance - right) + (found - start)
-        curvature = (x * (chance * (1.0 - chance))[:, None]).T @ x + np.eye(2)
+        chances: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(x @ found, -30.0, 30.0)))
+        gradient = x.T @ (chances - right) + (found - start)
+        curvature = (x * (chances * (1.0 - chances))[:, None]).T @ x + np.eye(2)
         step_taken = np.linalg.solve(curvature, gradient)
         found = found - step_taken
         if float(np.abs(step_taken).max()) < 1e-9:
@@ -117,8 +116,7 @@ def _fit(seen: Sequence[Trial]) -> tuple[float, float]:
 
 def _moved(seen: Trial, slope: float, offset: float) -> Trial:
     def moved(step: Step) -> Step:
-        z = slope * _odds(step.confidence) + offset
-        return replace(step, confidence=1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, z)))))
+        return replace(step, confidence=chance(slope * _odds(step.confidence) + offset))
 
     return replace(seen, steps=tuple(map(moved, seen.steps)))
 

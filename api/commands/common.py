@@ -51,15 +51,14 @@ class Options:
     library: Path | None = None
 
 
-def read_settings(**changes: Any) -> Settings:
+def read_settings(**given: Any) -> Settings:
+    """Return the settings; what is given (not None) wins over the environment."""
     from pydantic import ValidationError
 
     from api.settings import Settings
 
-    if Options.library is not None:
-        changes["library"] = Options.library
     try:
-        return Settings(**changes)
+        return Settings(**{n: v for n, v in {"library": Options.library, **given}.items() if v is not None})
     except ValidationError as error:
         wrong = "; ".join(f"CITESPAN_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         raise typer.BadParameter(wrong) from error
@@ -99,7 +98,7 @@ def opened(as_json: bool, *, reader: str | None = None) -> Iterator[Runtime]:
     with errors_told(as_json):
         from api.wiring import open_runtime
 
-        runtime = open_runtime(read_settings() if reader is None else read_settings(reader=reader))
+        runtime = open_runtime(read_settings(reader=reader))
         try:
             yield runtime
         finally:

@@ -88,16 +88,18 @@ def calibrate(
         from qa.labelled import read_questions
 
         labelled = read_questions(questions)
-    given = {} if reader is None else {"reader": reader}
-    with errors_told(as_json):
+        from api.evaluation import calibration_lines, keep
         from api.wiring import calibrated
+        from qa.calibrate import FILE, to_json
 
-        done, place = calibrated(read_settings(**given), labelled, f"{datetime.now(UTC):%Y-%m-%d}", keep=not dry_run)
+        settings = read_settings(reader=reader)
+        done = calibrated(settings, labelled, f"{datetime.now(UTC):%Y-%m-%d}")
+        place = None if dry_run else settings.library / FILE
+        if place is not None:
+            keep(place, to_json(done.table, done.trials, done.about))
     if as_json:
         print_json({**done.about, "kept": None if place is None else str(place)})
         return
-    from api.evaluation import calibration_lines
-
     for line in calibration_lines(done.about):
         show_line(line)
     show_line("nothing was kept" if place is None else f"kept in {place}; a running server takes it up when restarted")

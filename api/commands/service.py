@@ -92,9 +92,7 @@ def serve(
     with errors_told():
         from api import server
 
-        named = (("host", host), ("port", port), ("reader", reader))
-        given = {name: value for name, value in named if value is not None}
-        settings = read_settings(**given)
+        settings = read_settings(host=host, port=port, reader=reader)
         bound = server.listen(settings.host, settings.port)
         try:
             from api.app import create_app
