@@ -23,6 +23,7 @@ from index import schema
 from index.absent import search
 from index.change import compact, delete, rollback
 from index.embed import Embedder, SentenceTransformerEmbedder
+from index.priority import stand_back
 from index.reembed import reembed
 from index.report import SyncPolicy, SyncProgress
 from index.sync import Upload, ingest, sync
@@ -197,4 +198,6 @@ def _change(order: dict[str, Any], embedder: Embedder) -> int | None:
 
 
 if __name__ == "__main__":
+    # As the commands do that make these changes.
+    stand_back()
     _serve(SentenceTransformerEmbedder() if "--real" in sys.argv else None)
