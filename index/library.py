@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import schema
+from index.catalogue import Entry
 from index.errors import (
     GenerationPurged,
     LibraryDamaged,
@@ -25,7 +26,7 @@ from index.errors import (
     UnknownGeneration,
     UnknownRevision,
 )
-from index.types import Diff, Document, Generation, Kind, Passage, Revision, Sentence, Span
+from index.types import Diff, Document, Generation, Kind, Passage, PastRevision, Revision, Sentence, Span
 
 _DOCUMENT = """v.document_id, v.uri, r.id, v.title, v.author, v.publisher, v.published_at, v.language, v.tags,
                r.characters, v.passages, l.added, v.pages, v.copy_group"""
@@ -186,6 +187,53 @@ class Library:
             {"g": generation, "after": after, "limit": limit},
         )
         return [_document(row) for row in rows]
+
+    def entries(self, generation: int) -> Iterator[Entry]:
+        """Yield every live document as far as a catalogue needs it, in no order."""
+        rows = self._connection().execute(
+            "SELECT v.document_id, v.title, v.publisher, v.author, v.uri, v.published_at, l.added, v.passages, "
+            f"v.copy_group FROM lives l JOIN versions v ON v.id = l.version WHERE {_LIVE}",
+            {"g": generation},
+        )
+        yield from map(Entry._make, rows)
+
+    def documents_named(self, generation: int, ids: Sequence[str]) -> list[Document]:
+        """Return those of the documents `ids` that are live, in that order."""
+        found: dict[str, Document] = {}
+        for start in range(0, len(ids), _BATCH):
+            batch = ids[start : start + _BATCH]
+            rows = self._connection().execute(
+                f"SELECT {_DOCUMENT} FROM versions v CROSS JOIN lives l ON l.version = v.id "
+                f"JOIN revisions r ON r.number = v.revision "
+                f"WHERE {_LIVE.replace(':g', '?')} AND v.document_id IN ({','.join('?' * len(batch))})",
+                (generation, generation, *batch),
+            )
+            found |= {row[0]: _document(row) for row in rows}
+        return [found[name] for name in ids if name in found]
+
+    def revisions(self, generation: int, document_id: str, *, limit: int) -> list[PastRevision]:
+        """Return what a document has been up to a generation, newest first.
+
+        :raises UnknownDocument: if it was never there, or is purged.
+        """
+        rows = self._connection().execute(
+            "SELECT r.id, v.title, v.published_at, r.characters, v.passages, l.added, l.removed, a.created_at, "
+            "b.created_at FROM versions v CROSS JOIN lives l ON l.version = v.id "
+            "JOIN revisions r ON r.number = v.revision LEFT JOIN generations a ON a.number = l.added "
+            "LEFT JOIN generations b ON b.number = l.removed "
+            "WHERE v.document_id = :id AND l.added <= :g ORDER BY l.added DESC LIMIT :limit",
+            {"id": document_id, "g": generation, "limit": limit},
+        )
+        found = [
+            PastRevision(
+                revision, title, published, characters, passages, added, added_at,
+                removed if removed <= generation else None, removed_at if removed <= generation else None,
+            )
+            for revision, title, published, characters, passages, added, removed, added_at, removed_at in rows
+        ]  # fmt: skip
+        if not found:
+            raise UnknownDocument(f"no document {document_id!r} in this library; `citespan documents` lists them")
+        return found
 
     def document(self, generation: int, document_id: str) -> Document:
         """Return a live document.

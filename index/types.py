@@ -131,6 +131,24 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class PastRevision:
+    """A revision that a document has or had: from generation `added` on, before generation `removed`.
+
+    `removed` is None for what it has now. A moment is None where retention has dropped its generation.
+    """
+
+    revision: str
+    title: str
+    published_at: str | None
+    characters: int
+    passages: int
+    added: int
+    added_at: str | None
+    removed: int | None
+    removed_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Sentence:
     """A sentence of a revision; it never crosses a line break."""
 

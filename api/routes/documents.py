@@ -1,4 +1,4 @@
-"""GET, POST and DELETE of /v1/documents, and the text of one."""
+"""GET, POST and DELETE of /v1/documents, and the text and revisions of one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
 from api.routes.common import PATIENCE_SECONDS, Running, problems
 from api.schemas import DocumentList, DocumentModel
+from api.schemas_catalogue import ORDERS, CatalogueList, RevisionList, RevisionModel, Sort
 from api.schemas_library import DeletedDocument, JobModel
 from api.uploads import BODY, receive
 from index import change
+from index.catalogue import Entry, listed
 from index.errors import UnknownDocument
+from index.store import GenerationStore
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
@@ -30,9 +34,13 @@ def list_documents(
     running: Running,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     after: Annotated[str, Query(max_length=200, description="`next_cursor` of the page before")] = "",
-) -> DocumentList:
-    """List the documents of the current generation, in the order of their ids."""
+    q: Annotated[str, Query(max_length=200, description="words of title, publisher, author or address; all")] = "",
+    sort: Annotated[Sort, Query(description="`-`: the last, newest or most first")] = "id",
+) -> CatalogueList | DocumentList:
+    """List the documents of the current generation, in the order of their ids unless `sort` names another."""
     store = running.store.current()
+    if sort != "id" or q.strip():
+        return _catalogue(running, store, q, sort, after, limit)
     found = store.documents(after=after, limit=limit + 1)
     page = found[:limit]
     return DocumentList(
@@ -44,10 +52,40 @@ def list_documents(
     )
 
 
+def _catalogue(
+    running: Running, store: GenerationStore, words: str, sort: Sort, after: str, limit: int
+) -> CatalogueList:
+    library, generation = running.store.library, store.generation.number
+    try:
+        last = Entry.of(store.document(after)) if after else None
+    except UnknownDocument as error:
+        # Where it stood is known no more: between two pages it was deleted.
+        gone = f"no such document in generation {generation}; begin with the first page again"
+        raise RequestValidationError([{"type": "value_error", "loc": ("query", "after"), "msg": gone}]) from error
+    page = listed(library.entries(generation), words, ORDERS[sort], after=last, limit=limit)
+    return CatalogueList(
+        data=[DocumentModel.of(document) for document in library.documents_named(generation, page.ids)],
+        has_more=page.more,
+        next_cursor=page.ids[-1] if page.more else None,
+        total=page.total,
+        generation=generation,
+        copies=page.copies,
+    )
+
+
 @router.get("/{document_id}", responses=problems(404))
 def get_document(document_id: str, running: Running) -> DocumentModel:
     """Return what is known of one document."""
     return DocumentModel.of(running.store.current().document(document_id))
+
+
+@router.get("/{document_id}/revisions", responses=problems(404, 422))
+def list_revisions(
+    document_id: str, running: Running, limit: Annotated[int, Query(ge=1, le=1_000)] = 100
+) -> RevisionList:
+    """List what a document has been, newest first, as far back as generations are kept."""
+    found = running.store.library.revisions(running.store.current().generation.number, document_id, limit=limit + 1)
+    return RevisionList(data=[RevisionModel.of(one) for one in found[:limit]], has_more=len(found) > limit)
 
 
 @router.get(
