@@ -19,6 +19,7 @@ check: $(VENV)/.installed-dev  ## format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy examples/*.py
 
 format: $(VENV)/.installed-dev  ## format the code and mend what the linter can
 	@$(BIN)/ruff format .

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from api.webhook import key_of
 
 
 class Settings(BaseSettings):
     """Settings of one process; options of the command line override the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="CITESPAN_", env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="CITESPAN_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     library: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("citespan", appauthor=False)) / "library"
@@ -45,12 +50,41 @@ class Settings(BaseSettings):
     """Uploads that may wait to be taken in; more are refused with 429."""
     jobs_bytes: int = Field(default=1024 * 1024 * 1024, ge=1)
     """Bytes that may be stored for them."""
+    webhook_url: SecretStr | None = None
+    """Where every new generation is told, by POST; without one nowhere."""
+    webhook_secret: SecretStr | None = Field(default=None, validate_default=True)
+    """What it is signed with: `whsec_` and base64 of 24 to 64 random bytes."""
 
     @field_validator("library")
     @classmethod
     def _at_home(cls, folder: Path) -> Path:
         """Read `~`, which no shell reads in the value of a variable."""
         return folder.expanduser()
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            written = url.get_secret_value()
+            try:
+                parts = urlsplit(written)
+                whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            except ValueError:
+                whole = False
+            if not whole or not written.isprintable() or " " in written:
+                # Whatever is wrong with it, no part of it is repeated: it may be a password.
+                raise ValueError("a webhook address is written as in https://example.org/hook")
+        return url
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _signs(cls, secret: SecretStr | None, given: ValidationInfo) -> SecretStr | None:
+        """Let no webhook go unsigned."""
+        if secret is not None:
+            key_of(secret.get_secret_value())
+        elif given.data.get("webhook_url") is not None:
+            raise ValueError("a webhook needs a secret to sign with; docs/bots.md says how to make one")
+        return secret
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

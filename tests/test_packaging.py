@@ -93,4 +93,4 @@ def test_the_test_tools_are_no_part_of_an_installation(wheel: Path) -> None:
     required = [value for value in metadata.get_all("Requires-Dist", []) if "extra ==" not in value]
     names = {match[0].lower() for value in required if (match := re.match(r"[A-Za-z0-9_.-]+", value))}
     assert {"torch", "faiss-cpu", "tantivy", "onnxruntime", "fastapi", "typer"} <= names
-    assert not {"pytest", "hypothesis", "playwright", "schemathesis", "httpx", "httpx2", "build"} & names
+    assert not {"pytest", "hypothesis", "playwright", "schemathesis", "standardwebhooks", "build"} & names

@@ -7,6 +7,8 @@ from pydantic import SecretStr, ValidationError
 
 from api.settings import Settings
 
+WEBHOOK_SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
+
 
 def test_the_server_is_for_this_machine_only_unless_told_otherwise() -> None:
     settings = Settings()
@@ -25,6 +27,7 @@ def test_every_setting_can_be_given_by_the_environment(monkeypatch: pytest.Monke
         "allowed_hosts": "docs.example.org, intranet", "asks_at_once": "4", "asks_waiting": "0",
         "refresh_seconds": "0.5", "largest_request": "2000", "api_key": "open sesame", "largest_upload": "5000",
         "jobs_waiting": "3", "jobs_bytes": "9000",
+        "webhook_url": "https://example.org/hook", "webhook_secret": WEBHOOK_SECRET,
     }  # fmt: skip
     assert environment.keys() == Settings.model_fields.keys()
     for name, value in environment.items():
@@ -35,6 +38,7 @@ def test_every_setting_can_be_given_by_the_environment(monkeypatch: pytest.Monke
         "allowed_hosts": ("docs.example.org", "intranet"), "asks_at_once": 4, "asks_waiting": 0,
         "refresh_seconds": 0.5, "largest_request": 2000, "api_key": SecretStr("open sesame"), "largest_upload": 5000,
         "jobs_waiting": 3, "jobs_bytes": 9000,
+        "webhook_url": SecretStr("https://example.org/hook"), "webhook_secret": SecretStr(WEBHOOK_SECRET),
     }  # fmt: skip
 
 
