@@ -14,9 +14,12 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from api import problems
+from api.mcp import endpoint
 from api.middleware import ApiKey, BodyLimit, Failures, KnownHosts, OwnPages, SecurityHeaders
-from api.routes import ask, documents, generations, health, jobs, replay, search
-from api.wiring import PurgeWatch, Refresher, Runtime, open_worker
+from api.openai_errors import OpenAIErrors
+from api.routes import ask, chat, conversations, documents, generations, health, jobs, replay, search
+from api.streams import Streams
+from api.wiring import PurgeWatch, Refresher, Runtime, announcing, open_worker
 
 _STATIC = Path(__file__).parent / "static"
 # How many of the largest documents a request may hold.
@@ -27,14 +30,22 @@ _EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not
 def create_app(runtime: Runtime) -> FastAPI:
     """Return the application over an open runtime, which stays the caller's to close."""
     settings = runtime.settings
+    mcp = endpoint.Endpoint(runtime)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # A question that waits for its turn holds a thread; the other routes need theirs all the same.
         to_thread.current_default_thread_limiter().total_tokens += runtime.gate.places
         watch = PurgeWatch(runtime.store, runtime.conversations)
-        with Refresher(runtime.store, settings.refresh_seconds, watch.look), open_worker(runtime):
-            yield
+        with announcing(settings, runtime.store) as announce:
+
+            def taken_up() -> None:
+                watch.look()
+                announce()
+
+            with Refresher(runtime.store, settings.refresh_seconds, taken_up), open_worker(runtime):
+                async with mcp.serving():
+                    yield
 
     app = _Application(
         title="Citespan",
@@ -48,9 +59,11 @@ def create_app(runtime: Runtime) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.runtime = runtime
+    app.state.streams = Streams()
     problems.install(app)
-    for module in (ask, replay, search, documents, jobs, generations, health):
+    for module in (ask, chat, conversations, replay, search, documents, jobs, generations, health):
         app.include_router(module.router)
+    app.router.routes.append(mcp.route())
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 
     @app.get("/", include_in_schema=False)
@@ -65,6 +78,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     # A page elsewhere whose name is made to point here (DNS rebinding) must not read the user's documents.
     app.add_middleware(KnownHosts, names=names)
     app.add_middleware(Failures)
+    app.add_middleware(OpenAIErrors)
     app.add_middleware(SecurityHeaders)
     return app
 

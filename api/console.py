@@ -133,9 +133,9 @@ def printable(text: str) -> str:
     return _OBEYED.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def printable_json(value: object) -> str:
-    """Return `value` as JSON, with escapes for what a terminal would obey."""
-    return _OBEYED_IN_JSON.sub(lambda c: json.dumps(c[0])[1:-1], json.dumps(value, ensure_ascii=False, indent=2))
+def printable_json(value: object, *, indent: int | None = 2) -> str:
+    """Return `value` as JSON, on one line without an indent, with escapes for what a terminal would obey."""
+    return _OBEYED_IN_JSON.sub(lambda c: json.dumps(c[0])[1:-1], json.dumps(value, ensure_ascii=False, indent=indent))
 
 
 def reply_lines(reply: Reply) -> Iterator[str]:

@@ -1,76 +1,235 @@
-"""The conversations of a running server: in memory, bounded, and forgotten after a while or by a restart."""
+"""The conversations that the server keeps: a file of their own in the library's folder, bounded, and forgotten after a
+while."""
 
 from __future__ import annotations
 
+import json
+import logging
 import secrets
+import sqlite3
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
-from index.errors import UnknownConversation
+from index.errors import DiskFull, UnknownConversation
 from qa.types import Turn
 
-_LIFETIME_SECONDS = 24 * 3600.0
-_MOST = 1_000
-_TURNS = 50
+FILE_NAME = "conversations.sqlite"
+LIFETIME_SECONDS = 24 * 3600.0
+MOST = 1_000
+TURNS = 50
+# Of the file. One of another format is thrown away: what it holds lives a day at most.
+_FORMAT = 1
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_DDL = """
+CREATE TABLE IF NOT EXISTS conversations (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, used REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS conversations_used ON conversations (used);
+CREATE TABLE IF NOT EXISTS turns (
+    number INTEGER PRIMARY KEY, conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    question TEXT NOT NULL, standalone TEXT NOT NULL, quotes TEXT NOT NULL, short_answer TEXT, documents TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS turns_conversation ON turns (conversation, number);
+"""
+_TURN = "t.question, t.standalone, t.quotes, t.short_answer, t.documents"
+_log = logging.getLogger(__name__)
+_GONE = "no such conversation: it has expired or was deleted; leave conversation_id out to start a new one"
+
+
+class _Run(Protocol):
+    """Runs one statement of a transaction."""
+
+    def __call__(self, statement: str, *parameters: str | float | None) -> sqlite3.Cursor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation as it stands: its turns, oldest first, and when it is forgotten, in seconds since 1970."""
+
+    id: str
+    turns: tuple[Turn, ...]
+    expires: float
 
 
 class Conversations:
-    """Turns by conversation id. Past the limits, the one unused for longest and the oldest turns go first."""
+    """Turns by conversation id, from any thread. Past the limits, the one unused for longest and the oldest turns go
+    first."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        """The file is made with the first turn; `clock` gives seconds since 1970."""
+        self._path = folder / FILE_NAME
         self._clock = clock
-        self._held: OrderedDict[str, tuple[float, tuple[Turn, ...]]] = OrderedDict()
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
         self._purged: list[frozenset[str]] = []
-        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    # ---- reading --------------------------------------------------------------------------------------------------
 
     def turns(self, conversation_id: str | None) -> tuple[Turn, ...]:
         """Return the turns so far, none for a conversation that is yet to start (None).
 
         :raises UnknownConversation: if the id was never given out, or the conversation is forgotten.
         """
-        if conversation_id is None:
-            return ()
-        with self._lock:
-            used, turns = self._held.get(conversation_id, (0.0, None))
-            if turns is None or self._clock() - used > _LIFETIME_SECONDS:
-                raise UnknownConversation(
-                    "no such conversation: it has expired, or the server was restarted; leave conversation_id out"
-                )
-            return turns
+        return () if conversation_id is None else self.conversation(conversation_id).turns
+
+    def conversation(self, conversation_id: str) -> Conversation:
+        """Return a conversation.
+
+        :raises UnknownConversation: if the id was never given out, or the conversation is forgotten.
+        """
+        rows = self._select(
+            f"SELECT c.used, {_TURN} FROM conversations c LEFT JOIN turns t ON t.conversation = c.number "
+            "WHERE c.id = ? AND c.used >= ? ORDER BY t.number",
+            conversation_id, self._clock() - LIFETIME_SECONDS,
+        )  # fmt: skip
+        if not rows:
+            raise UnknownConversation(_GONE)
+        turns = tuple(_turn(row[1:]) for row in rows if row[1] is not None)
+        return Conversation(conversation_id, turns, rows[0][0] + LIFETIME_SECONDS)
+
+    # ---- writing --------------------------------------------------------------------------------------------------
 
     def mark(self) -> int:
         """Return a mark to take before a question is answered and to give to `add` with its turn."""
         with self._lock:
             return len(self._purged)
 
-    def forget(self, document_ids: Collection[str]) -> None:
-        """Forget the conversations that quote one of these documents, and those being answered that will."""
-        with self._lock:
-            gone = frozenset(document_ids)
-            self._purged.append(gone)
-            for name in [name for name, (_, turns) in self._held.items() if _quotes(turns, gone)]:
-                del self._held[name]
-
     def add(self, conversation_id: str | None, turn: Turn, mark: int | None = None) -> str:
         """Append a turn, to a new conversation for None; return the conversation's id.
 
-        A turn that quotes what was purged since `mark` is not kept, and its conversation is over.
+        A turn that quotes what was purged since `mark` is not kept, and its conversation is over. Nor is the turn of a
+        conversation that was deleted while the question was answered.
         """
         with self._lock:
-            if mark is not None and any(_quotes((turn,), gone) for gone in self._purged[mark:]):
-                name = secrets.token_urlsafe(16) if conversation_id is None else conversation_id
-                self._held.pop(name, None)
-                return name
             name = secrets.token_urlsafe(16) if conversation_id is None else conversation_id
-            now = self._clock()
-            _, turns = self._held.pop(name, (0.0, ()))
-            self._held[name] = (now, (*turns, turn)[-_TURNS:])
-            while len(self._held) > _MOST or now - next(iter(self._held.values()))[0] > _LIFETIME_SECONDS:
-                self._held.popitem(last=False)
+            if mark is not None and any(not gone.isdisjoint(turn.documents) for gone in self._purged[mark:]):
+                self._write(lambda run: run("DELETE FROM conversations WHERE id = ?", name))
+            else:
+                self._write(lambda run: self._append(run, name, turn, starts=conversation_id is None))
             return name
 
+    def delete(self, conversation_id: str) -> None:
+        """Delete a conversation.
 
-def _quotes(turns: Collection[Turn], document_ids: frozenset[str]) -> bool:
-    return any(not document_ids.isdisjoint(turn.documents) for turn in turns)
+        :raises UnknownConversation: if there is none of that id.
+        """
+        with self._lock:
+            self.conversation(conversation_id)
+            self._write(lambda run: run("DELETE FROM conversations WHERE id = ?", conversation_id))
+            self._overwrite()
+
+    def forget(self, document_ids: Collection[str]) -> None:
+        """Forget the conversations that quote one of these documents, and those being answered that will."""
+        gone = frozenset(document_ids)
+        with self._lock:
+            self._purged.append(gone)
+            quoting = [
+                (number,)
+                for number, documents in self._select("SELECT conversation, documents FROM turns")
+                if not gone.isdisjoint(json.loads(documents))
+            ]
+            if quoting:
+                self._write(lambda run: [run("DELETE FROM conversations WHERE number = ?", *one) for one in quoting])
+                self._overwrite()
+
+    def _append(self, run: _Run, name: str, turn: Turn, *, starts: bool) -> None:
+        now = self._clock()
+        if starts:
+            run("INSERT INTO conversations (id, used) VALUES (?, ?)", name, now)
+        for (number,) in run("SELECT number FROM conversations WHERE id = ?", name).fetchall():
+            run("UPDATE conversations SET used = ? WHERE number = ?", now, number)
+            run(
+                "INSERT INTO turns (conversation, question, standalone, quotes, short_answer, documents) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                number, turn.question, turn.standalone, json.dumps(turn.quotes), turn.short_answer,
+                json.dumps(turn.documents),
+            )  # fmt: skip
+            run(
+                "DELETE FROM turns WHERE conversation = ? AND number NOT IN ("
+                "SELECT number FROM turns WHERE conversation = ? ORDER BY number DESC LIMIT ?)",
+                number, number, TURNS,
+            )  # fmt: skip
+        run("DELETE FROM conversations WHERE used < ?", now - LIFETIME_SECONDS)
+        run(
+            "DELETE FROM conversations WHERE number NOT IN ("
+            "SELECT number FROM conversations ORDER BY used DESC, number DESC LIMIT ?)",
+            MOST,
+        )
+
+    # ---- the file -------------------------------------------------------------------------------------------------
+
+    def _select(self, statement: str, *parameters: str | float) -> list[Any]:
+        with self._lock:
+            if self._connection is None and not self._path.exists():
+                return []
+            return self._open().execute(statement, parameters).fetchall()
+
+    def _write(self, work: Callable[[_Run], object]) -> None:
+        """Do `work` in one transaction."""
+        connection = self._open()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                work(lambda statement, *parameters: connection.execute(statement, parameters))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise DiskFull(f"{self._path}: no space is left on its disk") from error
+            raise
+
+    def _overwrite(self) -> None:
+        """Leave nothing in the file's log of what was deleted."""
+        self._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            try:
+                self._connection = self._connected()
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode not in _DAMAGED:
+                    raise
+                _log.warning("%s: damaged, so the conversations in it are forgotten (%s)", self._path, error)
+                self._throw_away()
+                self._connection = self._connected()
+        return self._connection
+
+    def _connected(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=30.0)
+        try:
+            # A turn that a power cut loses can be asked again, so no commit waits for the disk. What is deleted is
+            # overwritten: it may be what a purged document said.
+            for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON", "foreign_keys = ON"):
+                connection.execute(f"PRAGMA {pragma}")
+            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise _damaged()
+            if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, _FORMAT):
+                raise _damaged()
+            connection.executescript(_DDL)
+            connection.execute(f"PRAGMA user_version = {_FORMAT}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _throw_away(self) -> None:
+        for ending in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+
+
+def _damaged() -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError("the file is not whole, or is of another format")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def _turn(row: Sequence[Any]) -> Turn:
+    question, standalone, quotes, short_answer, documents = row
+    return Turn(question, standalone, tuple(json.loads(quotes)), short_answer, tuple(json.loads(documents)))

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+# How often one that waits looks whether it is still wanted.
+_LOOK_SECONDS = 0.1
 
 
 class Overloaded(Exception):
     """Too many questions are waiting; this one was not taken."""
+
+
+class Abandoned(Exception):
+    """Nobody waits for the reply any more; the work on it was stopped."""
+
+
+def always() -> bool:
+    """Return True: whoever asked waits to the end."""
+    return True
 
 
 class Gate:
@@ -20,15 +32,23 @@ class Gate:
         self._free = threading.Semaphore(self.places)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Hold a turn.
+    def turn(self, wanted: Callable[[], bool] = always) -> Iterator[None]:
+        """Hold a turn. While it waits for one, it asks now and then whether it is still `wanted`.
 
         :raises Overloaded: if no place is left in the queue.
+        :raises Abandoned: if it is not wanted any more when, or before, its turn comes.
         """
         if not self._free.acquire(blocking=False):
             raise Overloaded
         try:
-            with self._turns:
+            while not self._turns.acquire(timeout=_LOOK_SECONDS):
+                if not wanted():
+                    raise Abandoned
+            try:
+                if not wanted():
+                    raise Abandoned
                 yield
+            finally:
+                self._turns.release()
         finally:
             self._free.release()

@@ -10,7 +10,7 @@ from api.schemas import AskResponse, CitationModel, SideModel
 from api.schemas_openai import MessageModel
 from index.load.normalise import normalise
 from index.types import Span
-from qa.service import LONGEST_QUESTION
+from qa.types import LONGEST_QUESTION
 
 SILENCE = "The sources do not say."
 """What a message begins with where nothing answers."""

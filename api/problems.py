@@ -14,7 +14,9 @@ from starlette.exceptions import HTTPException
 
 from api import jobs
 from api.gate import Overloaded
+from api.openai_errors import UnknownModel, UnknownVectorStore, is_openai
 from api.schemas import Problem
+from api.streams import UnknownStream
 from api.uploads import RequestTooLarge
 from index import errors
 
@@ -35,6 +37,9 @@ _STATUS: Mapping[type[errors.CitespanError], int] = {
     jobs.KeyInUse: 409,
     jobs.KeyReused: 422,
     jobs.QueueFull: 429,
+    UnknownModel: 404,
+    UnknownVectorStore: 404,
+    UnknownStream: 404,
     RequestTooLarge: 413,
     errors.CitespanError: 500,
 }
@@ -70,27 +75,40 @@ def problem(
     )
 
 
+def problem_of(error: Exception, place: str) -> JSONResponse:
+    """Return the problem that an error is told as; what only those may know who keep the server is logged.
+
+    :param place: the method and path of the request, for the log.
+    """
+    if isinstance(error, Overloaded):
+        detail = "too many questions are waiting; try again in a moment"
+        return problem(503, "overloaded", detail, headers={"Retry-After": _RETRY_SECONDS})
+    if not isinstance(error, errors.CitespanError):
+        _log.error("%s failed", place, exc_info=error)
+        return problem(500, "internal-error", INTERNAL)
+    status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    if status < 500:
+        headers = {"Retry-After": _QUEUE_SECONDS} if status == 429 else None
+        return problem(status, error.code, str(error), headers=headers)
+    # Such a message names folders of this machine.
+    _log.error("%s: %s", place, error)
+    if status == 503:
+        return problem(status, error.code, _BUSY, headers={"Retry-After": _RETRY_SECONDS})
+    if status == 507:
+        return problem(status, error.code, _FULL)
+    return problem(status, error.code, INTERNAL)
+
+
 def install(app: FastAPI) -> None:
     """Make every error of `app` a problem."""
 
     @app.exception_handler(errors.CitespanError)
     def known(request: Request, error: errors.CitespanError) -> JSONResponse:
-        status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-        if status < 500:
-            headers = {"Retry-After": _QUEUE_SECONDS} if status == 429 else None
-            return problem(status, error.code, str(error), headers=headers)
-        # Such a message names folders of this machine: it is for those who keep the server.
-        _log.error("%s %s: %s", request.method, request.url.path, error)
-        if status == 503:
-            return problem(status, error.code, _BUSY, headers={"Retry-After": _RETRY_SECONDS})
-        if status == 507:
-            return problem(status, error.code, _FULL)
-        return problem(status, error.code, INTERNAL)
+        return problem_of(error, f"{request.method} {request.url.path}")
 
     @app.exception_handler(Overloaded)
     def overloaded(request: Request, error: Overloaded) -> JSONResponse:
-        detail = "too many questions are waiting; try again in a moment"
-        return problem(503, "overloaded", detail, headers={"Retry-After": _RETRY_SECONDS})
+        return problem_of(error, f"{request.method} {request.url.path}")
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -119,11 +137,18 @@ def install(app: FastAPI) -> None:
 
 
 def described(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the OpenAPI `document` with every error a problem; FastAPI describes shapes of its own, never sent."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for path in document["paths"].values():
-        for operation in path.values():
+    """Return the OpenAPI `document` with every error a problem, or as a client of OpenAI's expects it.
+
+    FastAPI describes shapes of its own, which are never sent.
+    """
+    problems = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    openai = {"application/json": {"schema": {"$ref": "#/components/schemas/OpenAIError"}}}
+    for path, operations in document["paths"].items():
+        content = openai if is_openai(path) else problems
+        for operation in operations.values():
             responses = operation["responses"]
+            if is_openai(path):
+                responses.pop("422", None)
             for code in [code for code in responses if code >= "4"]:
                 responses[code] = {"description": HTTPStatus(int(code)).phrase, "content": content}
             responses["default"] = {"description": "any other error", "content": content}

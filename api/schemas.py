@@ -8,15 +8,14 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from index import types as index_types
 from index.load.normalise import normalise
 from qa.dates import DatedPhrase
 from qa.receipt import LONGEST as LONGEST_RECEIPT
 from qa.risk import Kept
-from qa.service import LONGEST_QUESTION, MOST_CITATIONS
-from qa.types import Answer, Citation, Question, Reply, Retrieved, Side, Turn
+from qa.types import LONGEST_QUESTION, MOST_CITATIONS, Answer, Citation, Question, Reply, Retrieved, Side, Turn
 from qa.verify import Claim, Status, Verdict
 
 _Id = Annotated[str, StringConstraints(max_length=200)]
@@ -51,9 +50,12 @@ def _moment(value: str) -> str:
 
 _Number = Annotated[int, Field(ge=1, lt=2**62)]
 _Moment = Annotated[str, StringConstraints(max_length=40), AfterValidator(_moment)]
+# A conversation may be long; only its end decides what a question means.
+_MOST_EXCHANGES = 1_000
+_LONGEST_ANSWER = 20_000
 AsOf = _Number | _Moment | None
 _AS_OF: AsOf = Field(
-    None,
+    default=None,
     description="answer from the library as it was: the number of a generation, or an ISO date (its end, in UTC) or "
     "date-time",
 )
@@ -72,11 +74,11 @@ class ResponseModel(BaseModel):
 class FilterModel(RequestModel):
     """Which documents may answer; a null leaves that side open."""
 
-    published_from: _Day | None = Field(None, description="ISO date, inclusive")
-    published_to: _Day | None = Field(None, description="ISO date, inclusive")
-    document_ids: list[_Id] | None = Field(None, max_length=1_000)
-    tags: list[_Id] | None = Field(None, max_length=100, description="any of them")
-    language: _Id | None = Field(None, description="BCP 47; the primary language is compared")
+    published_from: _Day | None = Field(default=None, description="ISO date, inclusive")
+    published_to: _Day | None = Field(default=None, description="ISO date, inclusive")
+    document_ids: list[_Id] | None = Field(default=None, max_length=1_000)
+    tags: list[_Id] | None = Field(default=None, max_length=100, description="any of them")
+    language: _Id | None = Field(default=None, description="BCP 47; the primary language is compared")
 
     def to_filter(self) -> index_types.Filter:
         return index_types.Filter(
@@ -88,22 +90,40 @@ class FilterModel(RequestModel):
         )
 
 
+class ExchangeModel(RequestModel):
+    """An earlier question of a conversation, and what was answered; null if the sources did not say."""
+
+    question: str = Field(max_length=LONGEST_QUESTION)
+    answer: str | None = Field(default=None, max_length=_LONGEST_ANSWER)
+
+
 class AskRequest(RequestModel):
     """A question."""
 
     question: str = Field(
         description=f"1 to {LONGEST_QUESTION} characters", examples=["When did China announce the ban?"]
     )
-    conversation_id: _Id | None = Field(None, description="of an earlier reply, to go on from there")
-    max_citations: int = Field(3, ge=1, le=MOST_CITATIONS)
+    conversation_id: _Id | None = Field(default=None, description="of an earlier reply, to go on from there")
+    conversation: list[ExchangeModel] | None = Field(
+        default=None,
+        max_length=_MOST_EXCHANGES,
+        description="the earlier exchanges, oldest first, where the sender keeps them; nothing is kept here then",
+    )
+    max_citations: int = Field(default=3, ge=1, le=MOST_CITATIONS)
     risk: float | None = Field(
-        None,
+        default=None,
         gt=0,
         le=1,
         description="the share of answers that may be wrong, by the calibration's questions; null: its default",
     )
     as_of: AsOf = _AS_OF
     filter: FilterModel | None = None
+
+    @model_validator(mode="after")
+    def _one_conversation(self) -> AskRequest:
+        if self.conversation_id is not None and self.conversation is not None:
+            raise ValueError("send either conversation_id or conversation: both are what was said before")
+        return self
 
     def to_question(self, conversation: tuple[Turn, ...]) -> Question:
         where = index_types.Filter() if self.filter is None else self.filter.to_filter()
@@ -268,6 +288,62 @@ class AskResponse(ResponseModel):
         return json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
+class TurnModel(ResponseModel):
+    """An exchange of a conversation."""
+
+    question: str
+    standalone_question: str
+    answerable: bool
+    short_answer: str | None
+    quotes: list[str]
+    document_ids: list[str] = Field(description="of the documents quoted")
+
+    @classmethod
+    def of(cls, turn: Turn) -> TurnModel:
+        return cls(
+            question=turn.question, standalone_question=turn.standalone, answerable=bool(turn.quotes),
+            short_answer=turn.short_answer, quotes=list(turn.quotes), document_ids=list(turn.documents),
+        )  # fmt: skip
+
+
+class ConversationModel(ResponseModel):
+    """A conversation that the server keeps."""
+
+    object: Literal["conversation"] = "conversation"
+    id: str
+    turns: list[TurnModel] = Field(description="oldest first")
+    expires_at: datetime = Field(description="when it is forgotten, unless it goes on before")
+
+
+class RetrievalEvent(ResponseModel):
+    """The event `retrieval`: the passages that the answer is looked for in, best first."""
+
+    id: str = Field(description="of the reply to come")
+    question: str
+    standalone_question: str
+    generation: int
+    hits: list[SearchResult]
+
+
+class CitationEvent(ResponseModel):
+    """The event `citation`; its data is the citation."""
+
+    citation: CitationModel
+
+
+class AnswerEvent(ResponseModel):
+    """The event `answer`; its data is the whole reply."""
+
+    reply: AskResponse
+
+
+class DoneEvent(ResponseModel):
+    """The event `done`: nothing follows."""
+
+    id: str
+    timings_ms: Mapping[str, float]
+
+
 class ReplayRequest(RequestModel):
     """The receipt of a reply."""
 
@@ -278,7 +354,7 @@ class SearchRequest(RequestModel):
     """A search for passages."""
 
     query: str = Field(description=f"1 to {LONGEST_QUESTION} characters")
-    max_num_results: int = Field(10, ge=1, le=50)
+    max_num_results: int = Field(default=10, ge=1, le=50)
     as_of: AsOf = _AS_OF
     filter: FilterModel | None = None
 
@@ -376,8 +452,8 @@ class VerifyRequest(BaseModel):
     quote: str = Field(max_length=200_000)
     start: int = Field(ge=0)
     end: int = Field(ge=0)
-    byte_start: int | None = Field(None, ge=0)
-    byte_end: int | None = Field(None, ge=0)
+    byte_start: int | None = Field(default=None, ge=0)
+    byte_end: int | None = Field(default=None, ge=0)
     quote_sha256: _Id | None = None
 
     def to_claim(self) -> Claim:
@@ -404,7 +480,7 @@ class Problem(ResponseModel):
     status: int
     detail: str
     errors: list[Mapping[str, str]] | None = Field(
-        None, description="for invalid requests: each field and what is wrong"
+        default=None, description="for invalid requests: each field and what is wrong"
     )
 
 

@@ -60,13 +60,13 @@ class UploadMetadata(RequestModel):
     author: _Line | None = None
     publisher: _Line | None = None
     published_at: Annotated[str, _known(iso_date, "a date such as 2026-01-31")] | None = Field(
-        None, description="ISO 8601 date or date-time"
+        default=None, description="ISO 8601 date or date-time"
     )
     language: Annotated[str, _known(language_tag, "a language tag such as en or pt-BR")] | None = Field(
-        None, description="BCP 47"
+        default=None, description="BCP 47"
     )
     url: Annotated[str, _known(http_url, "a whole http(s) address without credentials")] | None = Field(
-        None, description="the canonical address; names the document instead of its name"
+        default=None, description="the canonical address; names the document instead of its name"
     )
     tags: list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] = Field([], max_length=50)
 

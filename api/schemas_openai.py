@@ -17,7 +17,7 @@ from api.schemas import (
     RiskModel,
     SideModel,
 )
-from qa.service import MOST_CITATIONS
+from qa.types import MOST_CITATIONS
 
 MODEL = "citespan"
 """The one model there is."""
@@ -119,8 +119,8 @@ class ResponseFormat(LenientModel):
 class CitespanOptions(RequestModel):
     """What `POST /v1/ask` takes beside the question."""
 
-    max_citations: int = Field(3, ge=1, le=MOST_CITATIONS)
-    risk: float | None = Field(None, gt=0, le=1)
+    max_citations: int = Field(default=3, ge=1, le=MOST_CITATIONS)
+    risk: float | None = Field(default=None, gt=0, le=1)
     as_of: AsOf = None
     filter: FilterModel | None = None
 
@@ -132,9 +132,9 @@ class ChatRequest(LenientModel):
     messages: list[MessageModel] = Field(min_length=1, max_length=MOST_MESSAGES)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    n: int | None = Field(None, description="1: the same question has the same answer")
-    response_format: ResponseFormat | None = Field(None, description='only {"type": "text"}')
-    citespan: CitespanOptions | None = Field(None, description="what OpenAI's requests have no name for")
+    n: int | None = Field(default=None, description="1: the same question has the same answer")
+    response_format: ResponseFormat | None = Field(default=None, description='only {"type": "text"}')
+    citespan: CitespanOptions | None = Field(default=None, description="what OpenAI's requests have no name for")
     # Known, typed, and without effect: nothing here is sampled, and no tool is ever called.
     temperature: float | None = None
     top_p: float | None = None

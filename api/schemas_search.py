@@ -11,8 +11,7 @@ from api.schemas import AsOf, FilterModel, RequestModel
 from api.vector_filters import sides_of
 from index.load.normalise import normalise
 from index.types import Filter
-from qa.service import LONGEST_QUESTION
-from qa.types import Question
+from qa.types import LONGEST_QUESTION, Question
 
 
 def _queries(given: object) -> object:
@@ -51,14 +50,15 @@ class SearchBody(RequestModel):
     query: _Queries = Field(
         min_length=1, max_length=10, description=f"1 to {LONGEST_QUESTION} characters, or a list of up to 10 such"
     )
-    max_num_results: int = Field(10, ge=1, le=50)
-    as_of: AsOf = Field(None, description="as in `POST /v1/ask`")
+    max_num_results: int = Field(default=10, ge=1, le=50)
+    as_of: AsOf = Field(default=None, description="as in `POST /v1/ask`")
     filter: FilterModel | None = None
     filters: _Filters = Field(
-        None, description="OpenAI's, in place of `filter`: comparisons of published_at, file_id, tags and language"
+        default=None,
+        description="OpenAI's, in place of `filter`: comparisons of published_at, file_id, tags and language",
     )
-    ranking_options: dict[str, Any] | None = Field(None, description="without effect: there is one ranking")
-    rewrite_query: bool | None = Field(None, description="without effect: nothing is rewritten")
+    ranking_options: dict[str, Any] | None = Field(default=None, description="without effect: there is one ranking")
+    rewrite_query: bool | None = Field(default=None, description="without effect: nothing is rewritten")
 
     @model_validator(mode="after")
     def _one_filter(self) -> SearchBody:

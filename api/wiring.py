@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from api.announce import GenerationWatch
 from api.conversations import Conversations
 from api.gate import Gate
 from api.jobs import Jobs, Limits
@@ -41,6 +43,7 @@ class Runtime:
 
     def close(self) -> None:
         self.jobs.close()
+        self.conversations.close()
         self.store.close()
 
 
@@ -107,7 +110,7 @@ def open_runtime(settings: Settings, embedder: Embedder | None = None) -> Runtim
     store = LocalStore(settings.library, embedder, SentenceTransformerEmbedder)
     gate = Gate(settings.asks_at_once, settings.asks_waiting)
     limits = Limits(settings.jobs_waiting, settings.jobs_bytes, settings.largest_upload)
-    return Runtime(settings, store, service, gate, Conversations(), Jobs(settings.library, limits))
+    return Runtime(settings, store, service, gate, Conversations(settings.library), Jobs(settings.library, limits))
 
 
 def open_worker(runtime: Runtime) -> Worker:
@@ -121,6 +124,18 @@ def open_worker(runtime: Runtime) -> Worker:
     return Worker(settings.library, runtime.jobs, land, store.refresh)
 
 
+@contextmanager
+def announcing(settings: Settings, store: LocalStore) -> Iterator[Callable[[], None]]:
+    """Yield what to call whenever there may be a new generation to tell the webhook of; without one it does nothing."""
+    if settings.webhook_url is None or settings.webhook_secret is None:
+        yield lambda: None
+        return
+    from api.webhook_sender import Sender
+
+    with Sender(settings.webhook_url.get_secret_value(), settings.webhook_secret.get_secret_value()) as sender:
+        yield GenerationWatch(store, sender.tell).look
+
+
 class PurgeWatch:
     """Forgets the conversations that quote what was purged, by whichever process."""
 
@@ -129,6 +144,8 @@ class PurgeWatch:
         self._conversations = conversations
         self._seen = store.current().generation.number
         self._told: frozenset[str] = frozenset()
+        # What was purged while no server ran may still be quoted in conversations that an earlier one kept.
+        self._conversations.forget(store.library.purged_since(0))
 
     def look(self) -> None:
         """Look whether anything was purged since the last look. What was deleted before may be purged in no new one."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from index.errors import QuestionError
-from qa.service import LONGEST_QUESTION
+from qa.types import LONGEST_QUESTION
 
 LARGEST_FILE = 64 * 1024 * 1024
 MOST_QUESTIONS = 100_000

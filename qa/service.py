@@ -18,10 +18,16 @@ from qa.read import Reader, best_first
 from qa.receipt import configuration
 from qa.retrieve import retrieve
 from qa.risk import hopeless
-from qa.types import Answer, Candidate, Question, Reply, Retrieved, Understood
-
-LONGEST_QUESTION = 2_000
-MOST_CITATIONS = 10
+from qa.types import (
+    LONGEST_QUESTION,
+    MOST_CITATIONS,
+    Answer,
+    Candidate,
+    Question,
+    Reply,
+    Retrieved,
+    Understood,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,16 @@ class Asked:
     timings_ms: dict[str, float]
 
 
+class Watch:
+    """Looks on while a question is answered. What a method of it raises ends the work; this one only looks."""
+
+    def found(self, query: str, retrieved: Sequence[Retrieved]) -> None:
+        """Called once, with the passages for the query, best first, before any is read."""
+
+    def reading(self) -> None:
+        """Called before each helping of passages is read."""
+
+
 class AnswerService:
     """Answers questions from one generation at a time. Safe to call from many threads."""
 
@@ -86,22 +102,25 @@ class AnswerService:
         """Names the values of the calibration and the policy."""
         return self._configuration
 
-    def ask(self, question: Question, store: PassageStore) -> Asked:
-        """Return the reply to `question` from the generation of `store`.
+    def ask(self, question: Question, store: PassageStore, watch: Watch | None = None) -> Asked:
+        """Return the reply to `question` from the generation of `store`; `watch` is told how it goes.
 
         :raises QuestionError: if it is empty, too long, or asks for no or too many citations.
         """
         check(question)
+        watch = Watch() if watch is None else watch
         clock = _Clock()
         query = understood_as(question)
         retrieved = retrieve(store, query, question.where)
         clock.lap("retrieve")
+        watch.found(query, retrieved)
         kept = self._calibration.at_risk(question.risk)
-        weighed, confidence = self._read(query, retrieved, kept.threshold)
+        weighed, confidence = self._read(query, retrieved, kept.threshold, watch)
         understood = Understood(question.text, query, store.generation.number, kept)
         heard: list[Weighed] = []
         reply: Reply
         if weighed and confidence >= kept.threshold:
+            watch.reading()
             heard = self._hear_others(query, retrieved, weighed)
             clock.lap("read")
             reply = self._answer(understood, confidence, weighed, heard, question, store)
@@ -135,12 +154,16 @@ class AnswerService:
         said = [weighed[0], *heaviest_first([*weighed[1:], *heard])]
         return compose.answer(understood, confidence, said, question.max_citations, store, self._policy.compose)
 
-    def _read(self, query: str, retrieved: Sequence[Retrieved], threshold: float) -> tuple[list[Weighed], float]:
+    def _read(
+        self, query: str, retrieved: Sequence[Retrieved], threshold: float, watch: Watch
+    ) -> tuple[list[Weighed], float]:
         """Return what was found by the time that the matter was decided."""
         found: tuple[list[Weighed], float] = [], 0.0
+        watch.reading()
         for found in self._helpings(query, retrieved):
             if found[1] >= threshold or hopeless(found[1], threshold):
                 break
+            watch.reading()
         return found
 
     def _helpings(self, query: str, retrieved: Sequence[Retrieved]) -> Iterator[tuple[list[Weighed], float]]:

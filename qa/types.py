@@ -8,6 +8,10 @@ from index.types import Document, Filter, Hit, Passage, Sentence, Span
 from qa.dates import DatedPhrase
 from qa.risk import Kept
 
+LONGEST_QUESTION = 2_000
+"""Characters."""
+MOST_CITATIONS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:

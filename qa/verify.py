@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from index.errors import UnknownDocument, UnknownRevision
-from index.store import TextStore
+
+if TYPE_CHECKING:
+    # The shapes of the HTTP contract import this module, and the Python client imports them: no index is loaded for it.
+    from index.store import TextStore
 
 
 class Status(StrEnum):

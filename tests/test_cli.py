@@ -17,6 +17,7 @@ from index.load import supported
 from tests.serving import CITESPAN
 
 ANSWERED = "Which news agency reported on January 10 that Japanese companies would get no new contracts?"
+FIRST = "Will Chinese state companies still sign new rare earth contracts with Japanese firms?"
 UNANSWERED = "At what temperature does tungsten melt?"
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
 ESCAPE = "\x1b[31m"
@@ -169,6 +170,24 @@ def test_ask_says_so_with_code_three_when_the_sources_do_not(citespan: Citespan,
     assert "not an answer" in result.stdout
     told = citespan("ask", UNANSWERED, "--json", library=seeds_library)
     assert (told.exit_code, as_json(told)["answerable"]) == (3, False)
+
+
+def test_a_chat_goes_on_from_question_to_question(citespan: Citespan, seeds_library: Path) -> None:
+    lines = f"{FIRST}\n\n{'x' * 2_001}\nAnd the existing ones?"
+    result = citespan("chat", "--json", "--risk", 1, library=seeds_library, stdin=lines)
+    assert result.exit_code == 0
+    first, refused, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert (first["question"], first["standalone_question"]) == (FIRST, FIRST)
+    assert refused["error"]["code"] == "invalid-question"
+    assert second["question"] == "And the existing ones?"
+    assert "contracts" in second["standalone_question"]
+
+
+def test_a_chat_shows_what_ask_shows(citespan: Citespan, seeds_library: Path) -> None:
+    asked = [citespan("ask", question, library=seeds_library).stdout for question in (ANSWERED, UNANSWERED)]
+    chat = citespan("chat", library=seeds_library, stdin=f"{ANSWERED}\n{UNANSWERED}\n")
+    assert chat.stdout == "".join(f"{text}\n" for text in asked)
+    assert chat.exit_code == 0
 
 
 @pytest.mark.parametrize("question", ["", "  ", "x" * 2001])
@@ -349,8 +368,8 @@ def test_help_names_every_command() -> None:
     result = CliRunner().invoke(cli.app, ["--help"])
     assert result.exit_code == 0
     for command in (
-        "sync", "watch", "ask", "serve", "documents", "show", "delete", "generations", "diff", "rollback", "verify",
-        "compact", "reembed", "backup", "restore", "absent", "eval", "bench", "doctor",
+        "sync", "watch", "ask", "chat", "serve", "documents", "show", "delete", "generations", "diff", "rollback",
+        "verify", "compact", "reembed", "backup", "restore", "absent", "eval", "bench", "doctor",
     ):  # fmt: skip
         assert f"\n  {command}" in result.stdout
         assert CliRunner().invoke(cli.app, [command, "--help"]).exit_code == 0

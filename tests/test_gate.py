@@ -15,7 +15,7 @@ from api.app import create_app
 from api.gate import Gate, Overloaded
 from api.wiring import Runtime
 from index.store import PassageStore
-from qa.service import Asked
+from qa.service import Asked, Watch
 from qa.types import Question
 
 SECONDS = 30.0
@@ -41,7 +41,7 @@ class Held:
         """Let go, so that a test that fails does not wait for what it holds."""
         self.let_go.set()
 
-    def ask(self, question: Question, store: PassageStore) -> Asked:
+    def ask(self, question: Question, store: PassageStore, watch: Watch) -> Asked:
         with self._lock:
             self.at_work += 1
             self.most_at_work = max(self.most_at_work, self.at_work)

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.routes.common import asked
+from api.exchange import asked
 from api.schemas import SearchRequest
 from api.settings import Settings
 from api.wiring import Runtime, open_runtime

@@ -22,7 +22,7 @@ from api.settings import Settings
 from api.wiring import Runtime
 from index.errors import CitespanError, LibraryBusy, LibraryDamaged
 from index.store import PassageStore
-from qa.service import Asked
+from qa.service import Asked, Watch
 from qa.types import Question
 
 Json = dict[str, Any]
@@ -250,7 +250,7 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def ask(self, question: Question, store: PassageStore) -> Asked:
+    def ask(self, question: Question, store: PassageStore, watch: Watch) -> Asked:
         raise self._error
 
 
@@ -413,9 +413,12 @@ def test_the_description_is_valid_and_names_every_route(client: TestClient) -> N
     document = client.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
-        "/v1/ask", "/v1/replay", "/v1/verify", "/v1/search", "/v1/documents", "/v1/documents/{document_id}",
-        "/v1/documents/{document_id}/text", "/v1/jobs", "/v1/jobs/{job_id}", "/v1/generations",
+        "/v1/ask", "/v1/conversations/{conversation_id}", "/v1/replay", "/v1/verify", "/v1/search",
+        "/v1/documents", "/v1/documents/{document_id}",
+        "/v1/documents/{document_id}/text", "/v1/documents/{document_id}/revisions",
+        "/v1/jobs", "/v1/jobs/{job_id}", "/v1/generations",
         "/v1/generations/{before}/diff/{after}", "/v1/generations/{number}/rollback", "/healthz", "/readyz",
+        "/v1/chat/completions", "/v1/models", "/v1/models/{name}", "/v1/vector_stores/{vector_store_id}/search",
     }  # fmt: skip
     for schema in document["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
@@ -424,13 +427,14 @@ def test_the_description_is_valid_and_names_every_route(client: TestClient) -> N
 def test_the_description_gives_problems_as_what_errors_look_like(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     assert "HTTPValidationError" not in document["components"]["schemas"]
-    for path in document["paths"].values():
-        for operation in path.values():
+    for path, operations in document["paths"].items():
+        # Where a client of OpenAI's asks, they look as it expects.
+        is_openai = path.startswith(("/v1/chat/", "/v1/models", "/v1/vector_stores/"))
+        kind, name = ("application/json", "OpenAIError") if is_openai else ("application/problem+json", "Problem")
+        for operation in operations.values():
             for code, response in operation["responses"].items():
                 if code == "default" or code >= "4":
-                    assert list(response["content"]) == ["application/problem+json"]
-                    schema = response["content"]["application/problem+json"]["schema"]
-                    assert schema == {"$ref": "#/components/schemas/Problem"}
+                    assert response["content"] == {kind: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
 
 
 @pytest.fixture(scope="module")
@@ -445,7 +449,8 @@ def described(client: TestClient) -> Any:
     [
         ("POST", "/v1/ask"), ("POST", "/v1/replay"), ("POST", "/v1/verify"), ("POST", "/v1/search"),
         ("GET", "/v1/documents"), ("GET", "/v1/documents/{document_id}"), ("GET", "/v1/documents/{document_id}/text"),
-        ("GET", "/readyz"),
+        ("GET", "/readyz"), ("POST", "/v1/chat/completions"), ("GET", "/v1/models/{name}"),
+        ("POST", "/v1/vector_stores/{vector_store_id}/search"),
     ],
 )  # fmt: skip
 def test_requests_made_from_the_description_get_what_it_promises(described: Any, method: str, path: str) -> None:

@@ -59,6 +59,8 @@ def test_no_package_imports_what_is_above_it(package: str, forbidden: set[str]) 
         ("onnxruntime", {"qa/read.py"}),
         ("sentencex", {"index/sentences.py"}),
         ("trafilatura", {"index/load/html.py"}),
+        ("httpx2", {"api/calls.py", "api/client.py", "api/client_library.py", "api/webhook_sender.py"}),
+        ("mcp", {f"api/mcp/{name}.py" for name in ("endpoint", "places", "resources", "server", "stdio", "tools")}),
     ],
 )
 def test_each_part_is_known_to_one_file(part: str, files: set[str]) -> None:
@@ -67,8 +69,9 @@ def test_each_part_is_known_to_one_file(part: str, files: set[str]) -> None:
 
 def test_only_the_library_speaks_sql() -> None:
     library = {"schema", "library", "writer", "groups", "change", "backup", "check"}
-    # The ledger of the jobs is a file of its own.
+    # Jobs and conversations are files of their own.
     assert importers("sqlite3") <= {
+        "api/conversations.py",
         "api/doctor.py",
         "api/ledger.py",
         *(f"index/{name}.py" for name in library),

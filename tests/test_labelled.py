@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from index.errors import QuestionError
 from qa import labelled
 from qa.labelled import LONGEST_LABEL, MOST_ANSWERS, Gold, Labelled, read_questions
-from qa.service import LONGEST_QUESTION
+from qa.types import LONGEST_QUESTION
 
 NAMES = st.sampled_from(
     ["question", "answers", "facts", "answerable", "short_answer", "document", "quote", "conversation"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from api.messages import SILENCE, asked_in, written
 from api.schemas import AskResponse, CitationModel, RiskModel, SideModel
 from api.schemas_openai import MessageModel
-from qa.service import LONGEST_QUESTION
+from qa.types import LONGEST_QUESTION
 
 RISK = RiskModel(target=0.2, threshold=0.6, wrong=0.1, wrong_at_most=0.2, coverage=0.7)
 

@@ -94,7 +94,7 @@ def opened(library: Path, service: AnswerService = SERVICE, *, key: str | None =
     told = Settings(library=library, api_key=None if key is None else SecretStr(key))
     store = LocalStore(library, HashingEmbedder())
     jobs = Jobs(library, Limits(10, 10_000, 10_000))
-    runtime = Runtime(told, store, service, Gate(2, 10), Conversations(), jobs)
+    runtime = Runtime(told, store, service, Gate(2, 10), Conversations(library), jobs)
     try:
         yield TestClient(create_app(runtime), base_url="http://localhost", raise_server_exceptions=False)
     finally:

@@ -8,8 +8,8 @@ from qa.calibrate import Calibration
 from qa.further import FurtherPolicy
 from qa.read import best_first
 from qa.risk import SILENT, Kept
-from qa.service import LONGEST_QUESTION, AnswerService, Policy
-from qa.types import Answer, Candidate, NoAnswer, Question, Turn
+from qa.service import AnswerService, Policy
+from qa.types import LONGEST_QUESTION, Answer, Candidate, NoAnswer, Question, Turn
 from tests.world import ListStore, kept, passage
 
 BAN = passage("China announced the export ban on January 6. It was sudden.", number=1, uri="ban.txt")

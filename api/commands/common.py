@@ -46,9 +46,10 @@ Encoding = Annotated[
 
 
 class Options:
-    """Options that stand before the command."""
+    """Options that stand before the command, and whether the process is the command's own."""
 
     library: Path | None = None
+    own_process: bool = False
 
 
 def read_settings(**given: Any) -> Settings:
@@ -68,17 +69,22 @@ def show_line(text: str = "") -> None:
     typer.echo(text)
 
 
-def print_json(value: object) -> None:
+def print_json(value: object, *, indent: int | None = 2) -> None:
     from api.console import printable_json
 
-    typer.echo(printable_json(value))
+    typer.echo(printable_json(value, indent=indent))
+
+
+def tell(code: str, message: str, as_json: bool, *, indent: int | None = 2) -> None:
+    """Say what went wrong."""
+    if as_json:
+        print_json({"error": {"code": code, "message": message}}, indent=indent)
+    else:
+        typer.echo(f"citespan: {message}", err=True)
 
 
 def fail(code: str, message: str, as_json: bool) -> NoReturn:
-    if as_json:
-        print_json({"error": {"code": code, "message": message}})
-    else:
-        typer.echo(f"citespan: {message}", err=True)
+    tell(code, message, as_json)
     raise typer.Exit(1)
 
 

@@ -173,9 +173,18 @@ def delete(
 ) -> None:
     """Take documents out of the library. A later sync does not bring them back."""
     with errors_told(as_json):
+        from api.conversations import Conversations
         from index.change import delete as run
 
-        generation = run(read_settings().library, document_ids, purge=purge)
+        library = read_settings().library
+        try:
+            generation = run(library, document_ids, purge=purge)
+        finally:
+            # As for a server: a purge may be done and yet end in an error.
+            if purge:
+                conversations = Conversations(library)
+                conversations.forget(document_ids)
+                conversations.close()
     if as_json:
         print_json({"deleted": document_ids, "purged": purge, "generation": generation})
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,39 +20,91 @@ from api.commands.common import (
     print_json,
     read_settings,
     show_line,
+    tell,
 )  # fmt: skip
+
+if TYPE_CHECKING:
+    from api.schemas import AskResponse
+    from api.wiring import Runtime
+    from qa.types import Reply, Turn
+
+# A line longer than any question is several questions, each refused by its length or not.
+_LONGEST_LINE = 100_000
+_TURNS = 50
+
+
+_Citations = Annotated[int, typer.Option(min=1, max=10, help="At most so many quotes.")]
+_Risk = Annotated[float | None, typer.Option(help="The share of answers that may be wrong, above 0 to 1.")]
 
 
 def ask(
-    question: str,
-    max_citations: Annotated[int, typer.Option(min=1, max=10, help="At most so many quotes.")] = 3,
-    risk: Annotated[float | None, typer.Option(help="The share of answers that may be wrong, above 0 to 1.")] = None,
-    reader: ReaderName = None,
-    as_json: Json = False,
+    question: str, max_citations: _Citations = 3, risk: _Risk = None, reader: ReaderName = None, as_json: Json = False
 ) -> None:
     """Ask one question. Exit code 3 if the sources do not say."""
     with opened(as_json, reader=reader) as runtime:
-        from api.schemas import AskRequest
         from qa.types import Answer
 
-        request = AskRequest.model_construct(
-            question=question, max_citations=max_citations, filter=None, risk=risk, as_of=None
-        )
-        put, store = request.to_question(()), runtime.store.current()
-        asked = runtime.service.ask(put, store)
-        if as_json:
-            from api.receipts import issued
-            from api.schemas import AskResponse
-
-            reply = AskResponse.from_reply(asked.reply, reply_id="ask", conversation_id="", timings_ms=asked.timings_ms)
-            print_json(issued(reply, put, runtime.service, store).model_dump(mode="json"))
-        else:
-            from api.console import reply_lines
-
-            for line in reply_lines(asked.reply):
-                show_line(line)
-    if not isinstance(asked.reply, Answer):
+        reply, shown = _asked(runtime, question, (), max_citations, risk)
+        _show(reply, shown, as_json, indent=2)
+    if not isinstance(reply, Answer):
         raise typer.Exit(NO_ANSWER)
+
+
+def chat(max_citations: _Citations = 3, risk: _Risk = None, reader: ReaderName = None, as_json: Json = False) -> None:
+    """Ask one question a line; each may lean on those before. Ends with the input (Ctrl-D), and nothing of it is kept.
+
+    With --json one reply a line.
+    """
+    with opened(as_json, reader=reader) as runtime:
+        from api.exchange import turn_of
+        from index.errors import CitespanError
+
+        at_terminal = sys.stdin.isatty() and not as_json
+        turns: tuple[Turn, ...] = ()
+        while True:
+            if at_terminal:
+                typer.echo("> ", nl=False)
+            line = sys.stdin.readline(_LONGEST_LINE)
+            if not line:
+                break
+            if not line.strip():
+                continue
+            try:
+                reply, shown = _asked(runtime, line.strip(), turns, max_citations, risk)
+            except CitespanError as error:
+                # A question that cannot be asked ends no conversation.
+                tell(error.code, str(error), as_json, indent=None)
+                continue
+            turns = (*turns, turn_of(line.strip(), reply))[-_TURNS:]
+            _show(reply, shown, as_json, indent=None)
+            if not as_json:
+                show_line()
+
+
+def _asked(
+    runtime: Runtime, question: str, turns: tuple[Turn, ...], max_citations: int, risk: float | None
+) -> tuple[Reply, AskResponse]:
+    """Return the reply to a question, and the same as it travels over HTTP."""
+    from api.receipts import issued
+    from api.schemas import AskRequest, AskResponse
+
+    request = AskRequest.model_construct(
+        question=question, max_citations=max_citations, filter=None, risk=risk, as_of=None
+    )
+    put, store = request.to_question(turns), runtime.store.current()
+    asked = runtime.service.ask(put, store)
+    response = AskResponse.from_reply(asked.reply, reply_id="ask", conversation_id="", timings_ms=asked.timings_ms)
+    return asked.reply, issued(response, put, runtime.service, store)
+
+
+def _show(reply: Reply, response: AskResponse, as_json: bool, *, indent: int | None) -> None:
+    if as_json:
+        print_json(response.model_dump(mode="json"), indent=indent)
+        return
+    from api.console import reply_lines
+
+    for line in reply_lines(reply):
+        show_line(line)
 
 
 def replay(

@@ -1,36 +1,139 @@
-"""POST /v1/ask and POST /v1/verify."""
+"""POST /v1/ask, at once or as a stream of events, and POST /v1/verify."""
 
 from __future__ import annotations
 
-import uuid
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from anyio import Event, to_thread
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import BaseModel
+from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from api.receipts import issued
-from api.routes.common import Running, asked, problems
-from api.schemas import AskRequest, AskResponse, VerifyRequest, VerifyResponse
-from qa.types import Answer, Turn
+from api.exchange import exchange
+from api.gate import Abandoned
+from api.problems import problem_of
+from api.routes.common import Running, Streaming, problems
+from api.schemas import (
+    AnswerEvent,
+    AskRequest,
+    AskResponse,
+    CitationEvent,
+    DoneEvent,
+    RetrievalEvent,
+    VerifyRequest,
+    VerifyResponse,
+)
+from api.streams import Flow, Piece
 from qa.verify import verify
 
 router = APIRouter(prefix="/v1", tags=["ask"])
 
+_EVENTS = "text/event-stream"
+# How often it is looked whether a client still waits for the first event.
+_LOOK_SECONDS = 0.25
+_PING_SECONDS = 15
+_GRACE_SECONDS = 5
+_sent = partial(ServerSentEvent, sep="\n")
+_ASKED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {_EVENTS: {"schema": {"type": "string"}}}, "description": "the reply, or its events"}
+}
 
-@router.post("/ask", responses=problems(400, 404, 410, 413, 422, 503))
-def ask(request: AskRequest, running: Running) -> AskResponse:
-    """Ask a question; the reply quotes the sources, or says that they do not answer."""
-    mark = running.conversations.mark()
-    question = request.to_question(running.conversations.turns(request.conversation_id))
-    with running.gate.turn():
-        done, store = asked(running, request.as_of, lambda store: (running.service.ask(question, store), store))
-    reply = done.reply
-    said = (tuple(c.quote for c in reply.citations), reply.short_answer) if isinstance(reply, Answer) else ((), None)
-    documents = tuple(c.document.id for c in reply.citations) if isinstance(reply, Answer) else ()
-    turn = Turn(question.text, reply.understood.standalone, *said, documents)
-    conversation_id = running.conversations.add(request.conversation_id, turn, mark)
-    response = AskResponse.from_reply(
-        reply, reply_id=f"ask_{uuid.uuid4().hex}", conversation_id=conversation_id, timings_ms=done.timings_ms
+
+@router.post("/ask", response_model=AskResponse, responses={**_ASKED, **problems(400, 404, 410, 413, 422, 503)})
+async def ask(
+    request: AskRequest,
+    running: Running,
+    streaming: Streaming,
+    http: Request,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+    last_event_id: Annotated[
+        str | None, Header(max_length=200, description="of a stream that was lost: the events after this one")
+    ] = None,
+) -> AskResponse | Response:
+    """Ask a question; the reply quotes the sources, or says that they do not answer.
+
+    With `Accept: text/event-stream` it arrives as events: `retrieval`, a `citation` each, `answer`, `done`; or `error`.
+    """
+    if not _wants_events(accept):
+        return await to_thread.run_sync(exchange, running, request)
+    if last_event_id is None:
+        flow = streaming.begin(running, request)
+    else:
+        flow = await streaming.resume(running, last_event_id)
+    # An error before the first event is a problem with its own status; after it, it can only be an event.
+    try:
+        first = await _first(http, flow)
+    except Abandoned:
+        return Response(status_code=204)
+    events = _events(flow, first, f"{http.method} {http.url.path}")
+    return EventSourceResponse(
+        events,
+        ping=_PING_SECONDS,
+        ping_message_factory=lambda: _sent(comment="ping"),
+        sep="\n",
+        # A server that is told to stop lets what it has begun come to its end: less than its own patience.
+        shutdown_event=Event(),
+        shutdown_grace_period=_GRACE_SECONDS,
     )
-    return issued(response, question, running.service, store)
+
+
+def _wants_events(accept: str) -> bool:
+    """Return whether an Accept header names the stream; a wildcard does not."""
+    for one in accept.split(","):
+        kind, *parameters = (part.strip().lower() for part in one.split(";"))
+        if kind == _EVENTS and not any(part.replace(" ", "") in ("q=0", "q=0.0") for part in parameters):
+            return True
+    return False
+
+
+async def _first(http: Request, flow: Flow) -> Piece | None:
+    """Return the first piece, None if there is none.
+
+    :raises Abandoned: if the client goes away before.
+    """
+    coming = asyncio.ensure_future(anext(flow.pieces, None))
+    try:
+        while not (await asyncio.wait({coming}, timeout=_LOOK_SECONDS))[0]:
+            if await http.is_disconnected():
+                raise Abandoned
+    except BaseException:
+        coming.cancel()
+        raise
+    return await coming
+
+
+async def _events(flow: Flow, first: Piece | None, place: str) -> AsyncIterator[ServerSentEvent]:
+    """Yield the events of the pieces, `first` ahead, numbered on from those received."""
+    number, piece = flow.received, first
+    try:
+        while piece is not None:
+            number += 1
+            yield _event(*_named(piece), flow, number)
+            piece = await anext(flow.pieces, None)
+    except Exception as error:
+        yield _sent(bytes(problem_of(error, place).body).decode(), event="error")
+    finally:
+        await flow.pieces.aclose()
+
+
+def _named(piece: Piece) -> tuple[str, BaseModel]:
+    """Return the name of a piece's event, and its data."""
+    match piece:
+        case RetrievalEvent():
+            return "retrieval", piece
+        case CitationEvent(citation=citation):
+            return "citation", citation
+        case AnswerEvent(reply=reply):
+            return "answer", reply
+        case DoneEvent():
+            return "done", piece
+
+
+def _event(name: str, data: BaseModel, flow: Flow, number: int) -> ServerSentEvent:
+    return _sent(data.model_dump_json(by_alias=True), event=name, id=f"{flow.reply_id}:{number}")
 
 
 @router.post("/verify", responses=problems(400, 413, 422))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from api.exchange import asked
 from api.receipts import replayed
-from api.routes.common import Running, asked, problems
+from api.routes.common import Running, problems
 from api.schemas import AskResponse, ReplayRequest
 from qa.receipt import unpack
 
