@@ -13,7 +13,10 @@ from api.settings import Settings
 from api.wiring import Runtime, open_runtime
 from index.embed import Embedder, SentenceTransformerEmbedder
 from index.sync import sync
+from tests.browser import browser, visit
 from tests.serving import serving
+
+__all__ = ["browser", "visit"]
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
 

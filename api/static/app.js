@@ -1,156 +1,238 @@
 // The page: the question box, the conversation, and what connects them to the library and the source panel.
 
-import { button, element } from "./dom.js";
+import { asking } from "./asking.js";
+import { begun, isForgotten, requestOf } from "./conversation.js";
+import { announce, byId, focusOn, grouped, onClick } from "./dom.js";
+import { addressOfConversation, Drawer } from "./drawer.js";
+import { isReply, Kept, named } from "./kept.js";
 import { Library } from "./library.js";
-import { replyElements } from "./reply.js";
-import { ask, Problem } from "./service.js";
+import { Progress } from "./progress.js";
+import { forgetPurged } from "./purged.js";
+import { expectProblem, noReply } from "./service.js";
 import { SourcePanel } from "./source.js";
+import { TurnView } from "./turn.js";
 
 const LONGEST = 2000;
 const COUNT_FROM = 1800;
+const NAME = document.title;
 
-const form = document.querySelector("#ask");
-const box = document.querySelector("#question");
-const send = document.querySelector("#send");
-const count = document.querySelector("#ask-count");
-const log = document.querySelector("#log");
-const intro = document.querySelector("#intro");
-const fresh = document.querySelector("#new-conversation");
-const announcer = document.querySelector("#announcer");
+const form = byId("ask");
+const box = byId("question");
+const send = byId("send");
+const count = byId("ask-count");
+const log = byId("log");
+const intro = byId("intro");
+const fresh = byId("new-conversation");
 
-const panel = new SourcePanel(document.querySelector("#source"));
+const panel = new SourcePanel(byId("source"));
 const open = (entries, index) => panel.open(entries, index);
 const library = new Library(open);
+const kept = new Kept();
+const hover = matchMedia("(hover: hover)");
 
-let conversation = null;
+let conversation = begun();
+let views = [];
 let running = null;
-let turns = 0;
+
+new Drawer(kept, {
+  current: () => conversation.id,
+  fresh: startAnew,
+  renamed: (id, title) => {
+    if (id !== conversation.id) return;
+    conversation.title = title;
+    entitle();
+  },
+  gone: (ids) => ids.includes(conversation.id) && startAnew(),
+});
+
+const acts = {
+  open,
+  again: (view) => running === null && (run(view), focusOn(box)),
+  anew: put,
+  edit: (question) => {
+    write(question);
+    box.focus();
+  },
+};
 
 function busy(controller) {
   running = controller;
-  form.setAttribute("aria-busy", String(controller !== null));
   send.disabled = controller !== null;
-  send.textContent = controller === null ? "Ask" : "Asking…";
+  form.ariaBusy = send.disabled;
+  send.textContent = send.disabled ? "Asking…" : "Ask";
+}
+
+function write(question) {
+  box.value = question;
+  measure();
 }
 
 function measure() {
   const length = box.value.length;
   count.hidden = length < COUNT_FROM;
-  count.textContent = `${length.toLocaleString("en")} of ${LONGEST.toLocaleString("en")} characters`;
+  count.textContent = `${grouped(length)} of ${grouped(LONGEST)} characters`;
   count.classList.toggle("full", length >= LONGEST);
 }
 
-function submit() {
+function submit(event) {
+  event.preventDefault();
   const question = box.value.trim();
   if (question === "" || running !== null) return;
-  box.value = "";
-  measure();
-  const turn = startTurn(question);
-  run(turn, question);
+  write("");
+  put(question);
 }
 
-function startTurn(question) {
-  turns += 1;
-  const heading = element("h2", { id: `turn-${turns}`, class: "question", dir: "auto" }, question);
-  const body = element("div", { class: "reply" });
-  const turn = element("article", { class: "turn", "aria-labelledby": heading.id }, heading, body);
-  log.append(turn);
+function put(question) {
+  if (running !== null) return;
+  const turn = { question, reply: null };
+  conversation.turns.push(turn);
+  show(turn);
+  library.show(false);
+  run(views.at(-1));
+}
+
+function show(turn) {
+  const view = new TurnView(turn, views.length + 1, acts);
+  views.push(view);
+  log.append(view.node);
   intro.hidden = true;
   fresh.hidden = false;
-  library.show(false);
-  return turn;
+}
+
+/** Keep the conversation as it is now; the page's address is from now on that of the conversation. */
+function keep() {
+  conversation.changed = Date.now();
+  kept.put(conversation);
+  history.replaceState(null, "", addressOfConversation(conversation.id));
+  entitle();
+}
+
+function entitle() {
+  document.title = conversation.turns.length === 0 ? NAME : `${named(conversation).slice(0, 80)} – ${NAME}`;
 }
 
 /** Ask, and put the reply (or what went wrong) into the turn. */
-async function run(turn, question) {
+async function run(view) {
   const controller = new AbortController();
-  const body = turn.querySelector(".reply");
+  const within = conversation;
+  const progress = new Progress(view.turn.question, {
+    open,
+    stop: () => {
+      controller.abort();
+      box.focus();
+    },
+    told: announce,
+  });
   busy(controller);
-  body.className = "reply";
-  body.replaceChildren(waiting(controller));
-  turn.scrollIntoView({ block: "start" });
+  keep();
+  view.wait(progress.nodes);
   try {
-    const reply = await ask(question, conversation, controller.signal);
-    if (!turn.isConnected) return;
-    const nodes = replyElements(reply, question, open);
-    conversation = reply.conversation_id ?? null;
-    body.replaceChildren(...nodes);
-    library.notice(reply.generation);
+    view.turn.reply = await answered(within, view.turn, progress, controller.signal);
+    within.server = view.turn.reply.conversation_id || null;
+    if (within !== conversation) return;
+    view.tell();
+    keep();
+    library.notice(view.turn.reply.generation);
+    outdate();
   } catch (error) {
-    if (!turn.isConnected) return;
-    body.replaceChildren(...failure(turn, question, error));
-    if (!(error instanceof Problem) && error.name !== "AbortError") throw error;
+    if (within !== conversation) return;
+    view.fail(error);
+    if (error.name !== "AbortError") expectProblem(error);
   } finally {
     if (running === controller) busy(null);
   }
-  turn.scrollIntoView({ block: "start" });
+  view.reveal({ insist: false });
 }
 
-function waiting(controller) {
-  const stop = button("Stop", { class: "quiet" }, () => {
-    controller.abort();
-    box.focus();
-  });
-  return element("div", { class: "waiting" }, element("p", { class: "note" }, "Reading the documents…"), stop);
+/** Return the reply to a turn's question. What the service has forgotten it is told again. */
+async function answered(within, turn, progress, signal) {
+  const before = { ...within, turns: within.turns.slice(0, within.turns.indexOf(turn)) };
+  try {
+    return await received(requestOf(before, turn.question), progress, signal);
+  } catch (error) {
+    if (!isForgotten(before, error)) throw error;
+    return received(requestOf({ ...before, server: null }, turn.question), progress, signal);
+  }
 }
 
-function failure(turn, question, error) {
-  if (error.name === "AbortError") return [element("p", { class: "note" }, "Stopped."), retry(turn, question)];
-  const problem = error instanceof Problem ? error : new Problem(0, "The reply could not be shown", "The service sent a reply that this page does not understand.");
-  const lost = problem.status === 404 && conversation !== null;
-  const list = problem.errors.length > 0 ? element("ul", {}, ...problem.errors.map((text) => element("li", {}, text))) : null;
-  const message = element(
-    "div",
-    { class: "problem" },
-    element("p", { class: "problem-title" }, problem.title),
-    problem.detail ? element("p", {}, problem.detail) : null,
-    list,
-    lost ? element("p", {}, "Asking again starts a new conversation.") : null,
-  );
-  if (lost) conversation = null;
-  return [message, retry(turn, question)];
+async function received(request, progress, signal) {
+  for await (const [kind, data] of asking(request, signal)) {
+    if (kind === "retrieval") progress.read(data);
+    else if (kind === "citation") progress.quote(data);
+    else if (isReply(data)) return data;
+  }
+  throw noReply(0, null);
 }
 
-function retry(turn, question) {
-  const again = button("Ask again", { class: "secondary" }, () => {
-    if (running !== null) return;
-    run(turn, question);
-    box.focus({ preventScroll: true });
-  });
-  const edit = button("Edit the question", { class: "quiet" }, () => {
-    box.value = question;
-    measure();
-    box.focus();
-  });
-  return element("p", { class: "foot" }, again, edit);
+function outdate() {
+  const latest = Math.max(library.generation ?? 0, ...views.map((view) => view.generation));
+  for (const view of views) view.outdate(latest);
 }
 
-function startAnew() {
+function turnTo(next) {
   running?.abort();
   busy(null);
   panel.close();
-  conversation = null;
+  conversation = next;
+  views = [];
+  // What was said long ago is not news.
+  log.ariaLive = "off";
   log.replaceChildren();
   intro.hidden = false;
   fresh.hidden = true;
-  library.show(true);
-  announcer.textContent = "New conversation.";
+  for (const turn of next.turns) show(turn);
+  for (const view of views) view.tell();
+  library.show(next.turns.length === 0);
+  entitle();
+  setTimeout(() => (log.ariaLive = "polite"), 500);
+}
+
+function plainAddress() {
+  return location.pathname + location.search;
+}
+
+function startAnew() {
+  if (location.hash !== "") history.pushState(null, "", plainAddress());
+  turnTo(begun());
+  announce("New conversation.");
   scrollTo({ top: 0 });
   box.focus();
 }
 
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  submit();
-});
+/** Show the conversation that the page's address names; a new one if it names none that is kept. */
+function follow() {
+  const id = /^#c=(\w+)$/.exec(location.hash)?.[1] ?? null;
+  if (id === conversation.id) return;
+  const found = id === null ? null : kept.get(id);
+  if (found === null) {
+    if (conversation.turns.length > 0) startAnew();
+    if (id !== null) {
+      history.replaceState(null, "", plainAddress());
+      announce("This conversation is not kept in this browser.");
+    }
+    return;
+  }
+  turnTo(found);
+  outdate();
+  announce(`Conversation: ${named(found)}`);
+  views.at(-1)?.reveal();
+  focusOn(hover.matches ? box : log);
+  forgetPurged(found).then((turns) => {
+    if (turns.length === 0) return;
+    kept.put(found);
+    for (const view of views) if (turns.includes(view.turn)) view.tell();
+  });
+}
+
+form.addEventListener("submit", submit);
 box.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  submit();
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit(event);
 });
 box.addEventListener("input", measure);
-fresh.addEventListener("click", startAnew);
+onClick(fresh, startAnew);
+addEventListener("hashchange", follow);
 
 measure();
-library.refresh();
-if (matchMedia("(hover: hover)").matches) box.focus({ preventScroll: true });
+library.refresh().then(outdate);
+follow();
+if (hover.matches && conversation.turns.length === 0) focusOn(box);

@@ -1,92 +1,92 @@
 // A reply as elements: the answer and its quotes, the sides where sources differ, or what is nearest.
 
-import { button, counted, dateOf, dotted, element, isolated, titleOf } from "./dom.js";
+import { bibtex, copyText, datesOf, differs, markdown, plainText } from "./copy.js";
+import { button, counted, dateOf, dotted, element, isolated, pageOf, titled, titleOf } from "./dom.js";
+import { expectProblem } from "./service.js";
 import { quoted } from "./spans.js";
+import { allVerified } from "./verify.js";
 
 /** Return the elements of a reply; `open(entries, index)` shows a source. */
 export function replyElements(reply, question, open) {
-  const understood = reply.standalone_question;
-  const nodes = [];
+  const rest = reply.answerable ? answerElements(reply, question, open) : silenceElements(reply, open);
+  return [understoodElement(reply, question), ...rest].filter(Boolean);
+}
+
+/** Return what a question was taken for, null if it was taken as it stands. */
+export function understoodElement({ standalone_question: understood, question: read }, question) {
   // The service evens out spaces and the like before it reads a question: that alone is no other question.
-  if (understood && understood !== question && understood !== reply.question) {
-    nodes.push(element("p", { class: "understood" }, "understood as: ", isolated(understood)));
-  }
-  return nodes.concat(reply.answerable ? answerElements(reply, question, open) : silenceElements(reply, open));
+  if (!understood || understood === question || understood === read) return null;
+  return element("p.understood", "understood as: ", isolated(understood));
+}
+
+/** Return the quotes of citations, each with the chip that opens its source. */
+export function quotesElement(citations, open, kind = "citation") {
+  const entries = entriesOf(citations, kind);
+  const quotes = entries.map((entry, index) => quoteElement(entry, chipFor(entries, index, open)));
+  return element("ol.quotes", { "aria-label": kind === "nearest" ? "Nearest passages" : "Quotes" }, ...quotes);
+}
+
+function entriesOf(citations, kind) {
+  return citations.map((source) => ({ source, kind, opener: null }));
 }
 
 function answerElements(reply, question, open) {
   const citations = reply.citations ?? [];
-  const entries = citations.map((source) => ({ source, kind: "citation", opener: null }));
-  const chip = (index) => chipFor(entries, index, open);
-  const quotes = entries.map((entry, index) => quoteElement(entry, chip(index)));
-  const differ = reply.sources_differ === true && (reply.sides ?? []).length > 1;
-  return [
-    differ ? sidesElement(reply.sides, citations, chip) : null,
-    !differ && reply.short_answer ? shortElement(reply.short_answer) : null,
-    element("ol", { class: "quotes", "aria-label": "Quotes" }, ...quotes),
-    footElement(reply, question, citations),
-  ].filter((node) => node !== null);
-}
-
-function shortElement(words) {
-  return element("p", { class: "answer", dir: "auto" }, element("mark", {}, words));
+  const short = reply.short_answer && element("p.answer", { dir: "auto" }, element("mark", String(reply.short_answer)));
+  const said = differs(reply) ? sidesElements(reply.sides, citations, open) : [short, quotesElement(citations, open)];
+  return [...said, footElement({ ...reply, citations }, question)];
 }
 
 function silenceElements(reply, open) {
-  const entries = (reply.nearest ?? []).map((source) => ({ source, kind: "nearest", opener: null }));
+  const nearest = reply.nearest ?? [];
   const told = element("span", { role: "status" });
   const receipt = receiptButton(reply, told);
-  const foot = receipt ? [element("footer", { class: "foot" }, receipt, told)] : [];
-  const nodes = [element("p", { class: "silence" }, "The sources do not say.")];
-  if (entries.length === 0) return [...nodes, ...foot];
-  const quotes = entries.map((entry, index) => quoteElement(entry, chipFor(entries, index, open)));
-  const heading = element("h3", {}, "Nearest passages ", element("span", { class: "badge" }, "not an answer"));
-  return [...nodes, element("section", { class: "near" }, heading, element("ol", { class: "quotes" }, ...quotes)), ...foot];
+  const heading = element("h3", "Nearest passages ", element("span.badge", "not an answer"));
+  return [
+    element("p.silence", "The sources do not say."),
+    nearest.length > 0 && element("section.near", heading, quotesElement(nearest, open, "nearest")),
+    receipt && element("footer.foot", receipt, told),
+  ];
 }
 
+/** Return the button that opens entries[index]: number, publisher and date, or the title where there is neither. */
 function chipFor(entries, index, open) {
   const { source, kind } = entries[index];
-  const number = source.number ?? index + 1;
-  const what = kind === "nearest" ? "passage" : "source";
-  const label = `[${number}] open ${what}: ${titleOf(source)}`;
-  const chip = button(`[${number}]`, { class: "chip", "aria-label": label, "aria-haspopup": "dialog" }, () => {
-    open(entries.map((entry, at) => (at === index ? { ...entry, opener: chip } : entry)), index);
-  });
+  const house = (name) => element("bdi.house", String(name));
+  const named = source.publisher || source.published_at;
+  const facts = named ? [source.publisher && house(source.publisher), dateOf(source.published_at)] : [house(titleOf(source))];
+  const number = element("span.number", `[${source.number ?? index + 1}]`);
+  const act = () => open(entries.map((entry, at) => (at === index ? { ...entry, opener: chip } : entry)), index);
+  const chip = button("chip", number, act, { "aria-haspopup": "dialog" });
+  const rest = element("span.unseen", `, open ${kind === "nearest" ? "passage" : "source"}`);
+  chip.append(" ", dotted(element("span.label"), ...facts), rest);
   entries[index].opener ??= chip;
   return chip;
 }
 
 function quoteElement({ source, kind }, chip) {
-  const caption = dotted(element("figcaption"), [
-    element("cite", {}, isolated(titleOf(source))),
-    source.publisher ? isolated(source.publisher) : null,
-    source.published_at ? dateOf(source.published_at) : null,
-    Number.isInteger(source.page) ? `page ${source.page}` : null,
-  ]);
-  const words = element("span", { class: "words" }, ...quoteNodes(source));
-  const block = element("blockquote", { dir: "auto" }, words);
-  if (kind === "nearest") caption.prepend(chip);
-  else block.append(element("span", { class: "end" }, " ", chip));
+  const block = element("blockquote", { dir: "auto" }, element("span.words", ...quoteNodes(source)));
+  const title = (source.publisher || source.published_at) && element("cite", titled(source));
+  const facts = dotted(element("span"), title, pageOf(source));
   const beside = kind === "nearest" ? [] : [datesElement(source), contextElement(source)];
-  return element("li", {}, element("figure", {}, block, ...beside, caption));
+  return element("li", element("figure", block, ...beside, element("figcaption", chip, " ", facts)));
 }
 
 /** Return what the quote's "Tuesday" and the like mean, null if there is nothing to explain. */
-function datesElement({ dates }) {
-  const seen = (dates ?? []).filter((date, at, all) => all.findIndex(({ text, from }) => text === date.text && from === date.from) === at);
-  if (seen.length === 0) return null;
-  const parts = seen.map(({ text, from, to }) => {
-    const days = from === to ? [dateOf(from)] : [dateOf(from), " to ", dateOf(to)];
-    return element("span", {}, "“", isolated(text), "” is ", ...days);
-  });
-  return dotted(element("p", { class: "dates" }), parts);
+function datesElement(source) {
+  const parts = datesOf(source).map(({ text, from, to }) => element("span", "“", isolated(text), "” is ", ...days(from, to)));
+  return parts.length === 0 ? null : dotted(element("p.dates"), ...parts);
+}
+
+function days(first, last) {
+  return String(first).slice(0, 10) === String(last).slice(0, 10) ? [dateOf(first)] : [dateOf(first), " to ", dateOf(last)];
 }
 
 /** Return the sentence that says whom the quote speaks of, marked as no part of it; null if it needs none. */
 function contextElement({ context }) {
   if (!context) return null;
-  const badge = element("span", { class: "badge" }, "not part of the quote");
-  return element("p", { class: "context", dir: "auto" }, "For context: “", isolated(context.quote), "” ", badge);
+  const badge = element("span.badge", "not part of the quote");
+  return element("p.context", { dir: "auto" }, "For context: “", isolated(context.quote), "” ", badge);
 }
 
 function quoteNodes({ quote, highlight, start }) {
@@ -94,33 +94,72 @@ function quoteNodes({ quote, highlight, start }) {
   return quoted(quote, moved);
 }
 
-function sidesElement(sides, citations, chip) {
+/** Return the sides next to each other, each with its quotes; then the quotes that are on no side. */
+function sidesElements(sides, citations, open) {
+  const entries = entriesOf(citations, "citation");
+  const shown = new Set();
+  const quotes = (places) => {
+    const fresh = places.filter((place) => !shown.has(place));
+    fresh.forEach((place) => shown.add(place));
+    const items = fresh.map((place) => quoteElement(entries[place], chipFor(entries, place, open)));
+    return items.length > 0 && element("ol.quotes", ...items);
+  };
   const cards = sides.map((side) => {
-    const places = (side.citations ?? []).map((number) => citations.findIndex((source) => source.number === number));
-    const chips = places.filter((place) => place >= 0).map((place) => chip(place));
-    const documents = Number.isInteger(side.documents) ? counted(side.documents, "document") : null;
-    const fewer = Number.isInteger(side.independent) && side.independent < side.documents;
-    const witnesses = fewer ? `${side.independent} independent` : null;
-    const value = element("p", { class: "value", dir: "auto" }, String(side.value));
-    const meta = dotted(element("p", { class: "meta" }), [documents, witnesses, publishedElement(side)]);
-    return element("li", {}, value, element("p", { class: "chips" }, ...chips), meta);
+    const places = citations.flatMap(({ number }, place) => ((side.citations ?? []).includes(number) ? [place] : []));
+    const again = places.filter((place) => shown.has(place)).map((place) => chipFor(entries, place, open));
+    return sideElement(side, quotes(places), again);
   });
-  return element("section", { class: "sides" }, element("h3", {}, "The sources differ"), element("ul", {}, ...cards));
+  const left = citations.map((_, place) => place).filter((place) => !shown.has(place));
+  return [element("section.sides", element("h3", "The sources differ"), element("ul", ...cards)), quotes(left)];
 }
 
-/** Return when a side's documents were published, null if none has a date. */
-function publishedElement({ published_from: first, published_to: last }) {
-  if (!first || !last) return null;
-  const days = String(first).slice(0, 10) === String(last).slice(0, 10) ? [dateOf(first)] : [dateOf(first), " to ", dateOf(last)];
-  return element("span", {}, ...days);
+function sideElement(side, quotes, again) {
+  const meta = dotted(
+    element("p.meta"),
+    counted(side.documents, "document"),
+    side.independent < side.documents && `${side.independent} independent`,
+    side.published_from && side.published_to && element("span", ...days(side.published_from, side.published_to)),
+  );
+  const value = element("p.value", { dir: "auto" }, String(side.value));
+  return element("li", value, meta, quotes, again.length > 0 && element("p.chips", ...again));
 }
 
-function footElement(reply, question, citations) {
+function footElement(reply, question) {
   const told = element("span", { role: "status" });
-  const copy = copyButton("Copy with citations", () => plainText(reply, question, citations), told);
-  const confidence = typeof reply.confidence === "number" ? `confidence ${reply.confidence.toFixed(2)}` : null;
-  const sure = confidence && element("span", { title: "Estimated probability that this answers the question" }, confidence);
-  return element("footer", { class: "foot" }, sure, copy, receiptButton(reply, told), told);
+  const sure = { title: "Estimated probability that this answers the question" };
+  const copies = element(
+    "div",
+    { role: "group", "aria-label": "Copy as" },
+    copyButton("Plain text", () => plainText(reply, question), told),
+    copyButton("Markdown", () => markdown(reply, question), told),
+    copyButton("BibTeX", () => bibtex(reply), told),
+  );
+  return element(
+    "footer.foot",
+    typeof reply.confidence === "number" && element("span", sure, `confidence ${reply.confidence.toFixed(2)}`),
+    verifyButton(reply.citations, told),
+    element("details.copies", element("summary", "Copy with citations"), copies),
+    receiptButton(reply, told),
+    told,
+  );
+}
+
+function tell(told, words, name = "") {
+  told.className = name;
+  told.textContent = words;
+}
+
+function verifyButton(citations, told) {
+  return button("quiet", citations.length === 1 ? "Verify the quote" : "Verify all quotes", async () => {
+    tell(told, "Checking…");
+    try {
+      const { held, words } = await allVerified(citations);
+      tell(told, words, held ? "good" : "bad");
+    } catch (error) {
+      expectProblem(error);
+      tell(told, `Not checked: ${error.title}.`);
+    }
+  });
 }
 
 /** Return a button that copies the reply's receipt, null if it has none. */
@@ -132,45 +171,7 @@ function receiptButton({ receipt }, told) {
 }
 
 function copyButton(label, text, told) {
-  return button(label, { class: "quiet" }, async () => {
-    told.textContent = (await copyText(text())) ? "Copied." : "The browser did not allow copying.";
+  return button("quiet", label, async () => {
+    tell(told, (await copyText(text())) ? "Copied." : "The browser did not allow copying.");
   });
-}
-
-const oneLine = (text) => String(text).replace(/\s+/g, " ").trim();
-
-/** Return the answer as plain text: question, short answer or sides, quotes, then one line a source. */
-export function plainText(reply, question, citations) {
-  const differ = reply.sources_differ === true && (reply.sides ?? []).length > 1;
-  const sides = (reply.sides ?? []).map((side) => `- ${oneLine(side.value)} ${(side.citations ?? []).map((n) => `[${n}]`).join(" ")}`);
-  const sources = citations.map((source) => {
-    const page = Number.isInteger(source.page) ? `page ${source.page}` : null;
-    const facts = [titleOf(source), source.publisher, source.author, source.published_at, page, source.uri];
-    const named = facts.filter((fact, at) => fact && facts.indexOf(fact) === at).map(oneLine).join(", ");
-    return `[${source.number}] ${named}; characters ${source.start}–${source.end} of ${source.revision}`;
-  });
-  const blocks = [
-    [oneLine(question)],
-    differ ? ["The sources differ:", ...sides] : reply.short_answer ? [oneLine(reply.short_answer)] : [],
-    citations.map((source) => `“${source.quote}” [${source.number}]`),
-    sources,
-  ];
-  return blocks.filter((block) => block.length > 0).map((block) => block.join("\n")).join("\n\n") + "\n";
-}
-
-async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const area = element("textarea", { class: "unseen", "aria-hidden": "true", tabindex: "-1" });
-    const active = document.activeElement;
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    active?.focus();
-    return done;
-  }
 }

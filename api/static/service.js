@@ -2,14 +2,32 @@
 
 /** Why the service gave no reply: an RFC 9457 problem, or the words for what went wrong before one came. */
 export class Problem extends Error {
-  constructor(status, title, detail, errors = []) {
+  constructor(status, title, detail = null, errors = []) {
     super(title);
     this.name = "Problem";
     this.status = status;
     this.title = title;
     this.detail = detail;
     this.errors = errors;
+    /** The stable name of the problem, null where there is none. */
+    this.code = null;
+    /** After how many seconds it is worth another try, null if that is not known. */
+    this.retryAfter = null;
   }
+
+  get words() {
+    return [this.title, this.detail, ...this.errors].filter(Boolean).join(". ").replace(/\.\. /g, ". ");
+  }
+}
+
+/** Raise any error again that is not a Problem. */
+export function expectProblem(error) {
+  if (!(error instanceof Problem)) throw error;
+}
+
+/** Return the problem that a response is not what was asked for. */
+export function noReply(status, detail) {
+  return new Problem(status, "The service sent something that is not a reply", detail);
 }
 
 /** Words for a person, where the problem has only the name of its status. */
@@ -26,87 +44,94 @@ const STATUS_NAMES = new Set([
   "Too Many Requests", "Internal Server Error", "Service Unavailable",
 ]);
 
-async function problemOf(response) {
-  let body = {};
-  if (/[/+]json\b/.test(response.headers.get("content-type") ?? "")) {
-    try {
-      body = (await response.json()) ?? {};
-    } catch {
-      body = {};
-    }
-  }
-  const title = typeof body.title === "string" && !STATUS_NAMES.has(body.title) ? body.title : null;
-  const detail = typeof body.detail === "string" ? body.detail : null;
-  const errors = Array.isArray(body.errors) ? body.errors.map(sentenceOf) : [];
-  const known = PLAIN.get(response.status) ?? `The service answered with status ${response.status}`;
-  const waiting = response.status === 503 ? "It may still be opening the library. Try again in a moment." : null;
-  const untold = errors.filter((text) => !detail?.includes(text));
-  return new Problem(response.status, title ?? known, detail ?? waiting, untold);
+export async function problemOf(response) {
+  const seconds = Number(response.headers.get("retry-after") ?? NaN);
+  const problem = problemIn((await response.json().catch(() => null)) ?? {}, response.status);
+  problem.retryAfter = seconds >= 0 ? seconds : null;
+  return problem;
 }
 
-function sentenceOf(error) {
+/** Return the problem that an RFC 9457 body tells of. */
+export function problemIn(body, status) {
+  const title = typeof body.title === "string" && !STATUS_NAMES.has(body.title) ? body.title : null;
+  const detail = typeof body.detail === "string" ? body.detail : null;
+  const errors = Array.isArray(body.errors) ? body.errors.map(errorIn) : [];
+  const known = PLAIN.get(status) ?? `The service answered with status ${status}`;
+  const waiting = status === 503 ? "It may still be opening the library. Try again in a moment." : null;
+  const untold = errors.filter((text) => !detail?.includes(text));
+  const problem = new Problem(status, title ?? known, detail ?? waiting, untold);
+  problem.code = /^urn:citespan:problem:([\w-]+)$/.exec(body.type)?.[1] ?? null;
+  return problem;
+}
+
+function errorIn(error) {
   if (typeof error === "string") return error;
-  const where = error?.pointer ?? (Array.isArray(error?.loc) ? error.loc.join(".") : error?.loc ?? error?.field ?? null);
-  const what = error?.detail ?? error?.message ?? error?.msg ?? JSON.stringify(error);
+  const where = error?.pointer ?? error?.field;
+  const what = error?.detail ?? error?.message ?? JSON.stringify(error);
   return where ? `${where}: ${what}` : String(what);
 }
 
-async function send(address, options = {}) {
-  let response;
-  try {
-    response = await fetch(address, { credentials: "same-origin", ...options });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem(0, "No connection to the service", "Check that it is running and reachable, then try again.");
-  }
+/** Return the response to a request; a Problem if there is none, or one that says no. */
+export async function send(address, options = {}) {
+  const lost = new Problem(0, "No connection to the service", "Check that it is running and reachable, then try again.");
+  const response = await whole(fetch(address, { credentials: "same-origin", ...options }), lost);
   if (!response.ok) throw await problemOf(response);
   return response;
 }
 
-async function json(address, options = {}) {
-  const headers = { accept: "application/json", ...options.headers };
-  const response = await send(address, { ...options, headers });
+/** Return what the promise comes to. If it fails for any reason but an abort, the problem is raised. */
+async function whole(promise, problem) {
   try {
-    return await response.json();
+    return await promise;
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem(response.status, "The service sent something that is not a reply", "The reply was cut off or is not JSON.");
+    throw error.name === "AbortError" ? error : problem;
   }
 }
 
-function post(address, body, signal) {
-  const headers = { "content-type": "application/json" };
-  return json(address, { method: "POST", headers, body: JSON.stringify(body), signal });
+export async function json(address, options = {}) {
+  const headers = { accept: "application/json", ...options.headers };
+  return bodyOf(await send(address, { ...options, headers }));
 }
 
-/** Return the reply to a question; `conversation` is the id of the last reply, or null. */
-export function ask(question, conversation, signal) {
-  return post("v1/ask", { question, conversation_id: conversation }, signal);
+export function bodyOf(response) {
+  return whole(response.json(), noReply(response.status, "The reply was cut off or is not JSON."));
 }
 
-/** Return one page of the library; `after` is the last page's `next_cursor`, or null. */
-export function documents(limit, after = null) {
-  const query = new URLSearchParams({ limit: String(limit) });
-  if (after !== null) query.set("after", after);
-  return json(`v1/documents?${query}`);
+export function posting(body, headers, signal) {
+  return { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body), signal };
+}
+
+export function addressOfDocument(id, rest = "") {
+  return `v1/documents/${encodeURIComponent(id)}${rest}`;
 }
 
 /** Return the canonical text of a revision (null: the live one), as {bytes, text}. */
 export async function canonicalText(documentId, revision, signal) {
   const query = revision ? `?${new URLSearchParams({ revision })}` : "";
-  const headers = { accept: "text/plain" };
-  const response = await send(`v1/documents/${encodeURIComponent(documentId)}/text${query}`, { headers, signal });
-  let bytes;
-  try {
-    bytes = new Uint8Array(await response.arrayBuffer());
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem(0, "The text was cut off", "The connection ended before the whole text had come.");
-  }
+  const response = await send(addressOfDocument(documentId, `/text${query}`), { headers: { accept: "text/plain" }, signal });
+  const cut = new Problem(0, "The text was cut off", "The connection ended before the whole text had come.");
+  const bytes = new Uint8Array(await whole(response.arrayBuffer(), cut));
   return { bytes, text: new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes) };
 }
 
 /** Return what the service says of a citation: verified, drifted, purged or unknown. */
 export async function verify(citation) {
-  return (await post("v1/verify", citation)).status;
+  return (await json("v1/verify", posting(citation))).status;
+}
+
+/** Let the service forget a conversation. That it knows of none is as good. */
+export function forget(conversation) {
+  return send(`v1/conversations/${encodeURIComponent(conversation)}`, { method: "DELETE" }).catch(expectProblem);
+}
+
+/** Wait for that many seconds; an AbortError if it is not to be waited for any more. */
+export function slept(seconds, signal = null) {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const timer = setTimeout(resolve, seconds * 1000);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
 }

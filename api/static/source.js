@@ -1,15 +1,9 @@
 // The source panel: the text that a citation points into, beside the answer (over it on a narrow screen).
 
-import { addressOf, dateOf, dotted, element, isolated, titleOf } from "./dom.js";
-import { canonicalText, Problem, verify as verifyByService } from "./service.js";
-import { canHash, check, printed, slice } from "./spans.js";
-
-const STATUS = {
-  verified: "Verified by the service.",
-  drifted: "The document has changed since it was quoted.",
-  purged: "The document was purged from the library.",
-  unknown: "The service does not know this citation.",
-};
+import { addressOf, byId, dateOf, definitions, dotted, element, focusOn, isolated, onClick, pageOf, titleOf } from "./dom.js";
+import { canonicalText, expectProblem } from "./service.js";
+import { canHash, holdsQuote, printed } from "./spans.js";
+import { NO_HASHING, verified } from "./verify.js";
 
 const KIND = {
   nearest: (source, place) => `Nearest passage${place}: not an answer`,
@@ -17,23 +11,26 @@ const KIND = {
   document: () => "Document",
 };
 
+const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
+
 /** The one panel of the page. `open` shows a source; `close` gives the focus back to what opened it. */
 export class SourcePanel {
   constructor(root) {
     this.root = root;
-    this.part = (name) => root.querySelector(`#source-${name}`);
-    this.verdict = root.querySelector("#verdict");
+    this.part = (name) => byId(`source-${name}`);
+    this.pane = this.part("text");
+    this.verdict = byId("verdict");
     this.narrow = matchMedia("(max-width: 63.99rem)");
     this.entries = [];
     this.index = 0;
     this.loaded = null;
     this.loading = null;
 
-    this.part("previous").addEventListener("click", () => this.step(-1));
-    this.part("next").addEventListener("click", () => this.step(1));
-    this.part("close").addEventListener("click", () => this.close());
+    onClick(this.part("previous"), () => this.step(-1));
+    onClick(this.part("next"), () => this.step(1));
+    onClick(this.part("close"), () => this.close());
     root.querySelector("details").addEventListener("toggle", () => this.#scrollToMark());
-    root.querySelector("#verify").addEventListener("click", () => this.verify());
+    onClick(byId("verify"), () => this.verify());
     root.addEventListener("cancel", (event) => {
       event.preventDefault();
       this.close();
@@ -58,8 +55,8 @@ export class SourcePanel {
     this.index = index;
     this.#markOpener(true);
     if (!this.root.open) this.#show();
-    this.#fill(entries[index]);
-    this.part("text").focus({ preventScroll: true });
+    this.#fill(this.entry);
+    focusOn(this.pane);
   }
 
   step(by) {
@@ -75,33 +72,21 @@ export class SourcePanel {
     this.root.close();
     document.body.classList.remove("reading");
     this.#markOpener(false);
-    const opener = this.entries[this.index]?.opener;
-    if (!free) active.focus();
-    else if (opener?.isConnected) opener.focus();
+    const opener = this.entry?.opener;
+    (free ? opener : active)?.focus();
   }
 
   /** Recompute the hashes here; where the browser cannot, ask the service. */
   async verify() {
-    const entry = this.entries[this.index];
-    const { source, kind } = entry;
-    const loaded = this.loaded;
-    const current = () => this.entries[this.index] === entry;
+    const { entry } = this;
+    const current = () => this.entry === entry;
     this.verdict.replaceChildren("Checking…");
     try {
-      if (loaded !== null && canHash()) {
-        const checks = await check(source, loaded.bytes, loaded.text);
-        if (current()) this.#judge(checks);
-      } else if (kind === "document") {
-        this.verdict.replaceChildren(
-          loaded === null ? "There is no text to check." : "The browser hashes only over https or on localhost.",
-        );
-      } else {
-        const status = await verifyByService(source);
-        if (current()) this.#say(status === "verified", STATUS[status] ?? STATUS.unknown);
-      }
+      const verdict = await verified(entry.source, this.loaded);
+      if (current()) this.#judge(verdict);
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      if (current()) this.#say(false, `Not checked: ${error.title}.`);
+      expectProblem(error);
+      if (current()) this.#judge({ held: false, words: `Not checked: ${error.title}.`, checks: [] });
     }
   }
 
@@ -111,20 +96,25 @@ export class SourcePanel {
     else this.root.show();
   }
 
+  get entry() {
+    return this.entries[this.index];
+  }
+
   #markOpener(on) {
-    const opener = this.entries[this.index]?.opener;
-    if (on) opener?.setAttribute("aria-current", "true");
-    else opener?.removeAttribute("aria-current");
+    const opener = this.entry?.opener;
+    if (opener) opener.ariaCurrent = on ? "true" : null;
   }
 
   #key(event) {
+    const elsewhere = event.target.closest?.("dialog");
+    if (elsewhere && elsewhere !== this.root) return;
     if (!this.root.open || event.isComposing || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     if (event.key === "Escape") {
       event.preventDefault();
       this.close();
-    } else if (!event.target.closest?.("textarea, input") && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
+    } else if (event.key in STEPS && !event.target.closest?.("textarea, input")) {
       event.preventDefault();
-      this.step(event.key === "ArrowLeft" ? -1 : 1);
+      this.step(STEPS[event.key]);
     }
   }
 
@@ -136,16 +126,16 @@ export class SourcePanel {
     this.part("title").textContent = titleOf(source);
     this.root.classList.toggle("nearest", kind === "nearest");
     for (const [name, last] of [["previous", 0], ["next", this.entries.length - 1]]) {
-      this.part(name).hidden = !several;
-      this.part(name).setAttribute("aria-disabled", String(this.index === last));
+      Object.assign(this.part(name), { hidden: !several, ariaDisabled: this.index === last });
     }
-    dotted(this.part("meta"), [
-      source.publisher ? isolated(source.publisher) : null,
-      source.author ? isolated(source.author) : null,
-      source.published_at ? dateOf(source.published_at) : null,
-      Number.isInteger(source.page) ? `page ${source.page}` : null,
-      source.uri ? addressOf(source.uri) : null,
-    ]);
+    dotted(
+      this.part("meta"),
+      isolated(source.publisher),
+      isolated(source.author),
+      dateOf(source.published_at),
+      pageOf(source),
+      addressOf(source.uri),
+    );
     this.part("facts").replaceChildren(...facts(source));
     this.#warn(null);
     this.verdict.replaceChildren();
@@ -157,9 +147,9 @@ export class SourcePanel {
     this.loading = new AbortController();
     this.loaded = null;
     const { signal } = this.loading;
-    const pane = this.part("text");
-    pane.setAttribute("aria-busy", "true");
-    pane.replaceChildren(element("p", { class: "note" }, "Opening the text…"));
+    const { pane } = this;
+    pane.ariaBusy = true;
+    pane.replaceChildren(element("p.note", "Opening the text…"));
     try {
       const loaded = await canonicalText(source.document_id, source.revision, signal);
       if (signal.aborted) return;
@@ -167,27 +157,23 @@ export class SourcePanel {
       this.#print(source, loaded.text);
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof Problem)) throw error;
-      this.#warn([error.title, error.detail].filter(Boolean).join(". "));
-      const kept = source.quote === undefined ? [] : [element("p", { class: "kept", dir: "auto" }, source.quote)];
-      pane.replaceChildren(...kept);
+      expectProblem(error);
+      this.#warn(error.words);
+      pane.replaceChildren(source.quote === undefined ? "" : element("p.kept", { dir: "auto" }, source.quote));
     }
-    pane.removeAttribute("aria-busy");
+    pane.ariaBusy = null;
   }
 
   #print(source, text) {
-    const pane = this.part("text");
-    const whole = source.quote === undefined;
-    const holds = !whole && holdsQuote(text, source);
-    const span = holds ? { start: source.start, end: source.end } : null;
-    pane.replaceChildren(element("div", { class: "page" }, ...printed(text, span, source.highlight)));
-    pane.scrollTop = 0;
+    const holds = holdsQuote(text, source);
+    this.pane.replaceChildren(element("div.page", ...printed(text, holds ? source : null, source.highlight)));
+    this.pane.scrollTop = 0;
     this.#scrollToMark();
-    if (!whole && !holds) this.#warn("The text at these offsets is not the quote. Do not rely on this citation.");
+    if (source.quote !== undefined && !holds) this.#warn("The text at these offsets is not the quote. Do not rely on this citation.");
   }
 
   #scrollToMark() {
-    const pane = this.part("text");
+    const { pane } = this;
     const marks = [...pane.querySelectorAll("mark.span")];
     if (marks.length === 0) return;
     if (getComputedStyle(pane).overflowY === "visible") {
@@ -205,39 +191,23 @@ export class SourcePanel {
     this.part("warning").textContent = message;
   }
 
-  #judge(checks) {
-    const held = checks.every(({ holds }) => holds);
-    this.#say(held, held ? "Verified in this browser." : "Does not match.");
-    const items = checks.map(({ claim, holds }) => element("li", {}, `${holds ? "✓" : "✗"} ${claim}`));
-    this.verdict.append(element("ul", {}, ...items));
+  #judge({ held, words, checks }) {
+    this.verdict.replaceChildren(element("strong", { class: held === null ? null : held ? "good" : "bad" }, words));
+    const items = checks.map(({ claim, holds }) => element("li", `${holds ? "✓" : "✗"} ${claim}`));
+    if (items.length > 0) this.verdict.append(element("ul", ...items));
+    else if (!canHash() && held !== null) this.verdict.append(element("p", `${NO_HASHING}, so the service was asked.`));
     this.#scrollToMark();
-  }
-
-  #say(held, words) {
-    this.verdict.replaceChildren(element("strong", { class: held ? "good" : "bad" }, words));
-  }
-}
-
-function holdsQuote(text, source) {
-  try {
-    return slice(text, source.start, source.end) === source.quote;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
   }
 }
 
 function facts(source) {
   const range = (start, end) => (Number.isInteger(start) && Number.isInteger(end) ? `${start}–${end}` : null);
-  const rows = [
-    ["Characters", range(source.start, source.end)],
-    ["Short answer", range(source.highlight?.start, source.highlight?.end)],
-    ["Bytes", range(source.byte_start, source.byte_end)],
-    ["Quote SHA-256", source.quote_sha256],
-    ["Revision", source.revision],
-    ["Document", source.document_id],
-  ];
-  return rows
-    .filter(([, value]) => value !== null && value !== undefined)
-    .flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, isolated(value))]);
+  return definitions([
+    ["Characters", isolated(range(source.start, source.end))],
+    ["Short answer", isolated(range(source.highlight?.start, source.highlight?.end))],
+    ["Bytes", isolated(range(source.byte_start, source.byte_end))],
+    ["Quote SHA-256", isolated(source.quote_sha256)],
+    ["Revision", isolated(source.revision)],
+    ["Document", isolated(source.document_id)],
+  ]);
 }

@@ -4,7 +4,7 @@
 import { element } from "./dom.js";
 
 /** Return the UTF-16 index of each code point offset; a RangeError if one lies outside the text. */
-export function unitOffsets(text, offsets) {
+function unitOffsets(text, offsets) {
   const units = new Map();
   let point = 0;
   let unit = 0;
@@ -19,14 +19,23 @@ export function unitOffsets(text, offsets) {
   return offsets.map((offset) => units.get(offset));
 }
 
-/** Return text[start:end], counted in code points. */
-export function slice(text, start, end) {
-  const [from, to] = unitOffsets(text, [start, end]);
-  return text.slice(from, to);
+/** Return text[start:end], counted in code points; null if the text is shorter. */
+function slice(text, start, end) {
+  try {
+    return text.slice(...unitOffsets(text, [start, end]));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return null;
+  }
+}
+
+/** Return whether the text has the quote where the source says; a whole document has none. */
+export function holdsQuote(text, { quote, start, end }) {
+  return quote !== undefined && slice(text, start, end) === quote;
 }
 
 /** Return the part of `inner` that lies in `outer`, or null if there is none. */
-export function within(inner, outer) {
+function within(inner, outer) {
   if (!Number.isInteger(inner?.start) || !Number.isInteger(inner?.end)) return null;
   const start = Math.max(inner.start, outer.start);
   const end = Math.min(inner.end, outer.end);
@@ -43,13 +52,10 @@ function marker(text, span, highlight) {
   const [start, shortFrom, shortTo, end] = unitOffsets(text, [span.start, inner.start, inner.end, span.end]);
   return (from, to) => {
     const part = (low, high) => text.slice(Math.max(low, from), Math.max(Math.min(high, to), low, from));
-    const marked = (name, nodes) => {
-      const present = nodes.filter((node) => node !== "" && node !== null);
-      return present.length === 0 ? null : element("mark", { class: name }, ...present);
-    };
-    const short = marked("short", [part(shortFrom, shortTo)]);
-    const inside = marked("span", [part(start, shortFrom), short, part(shortTo, end)]);
-    return [part(0, start), inside, part(end, text.length)].filter((node) => node !== "" && node !== null);
+    const marked = (name, ...nodes) => nodes.some(Boolean) && element("mark", { class: name }, ...nodes);
+    const short = marked("short", part(shortFrom, shortTo));
+    const inside = marked("span", part(start, shortFrom), short, part(shortTo, end));
+    return [part(0, start), inside, part(end, text.length)];
   };
 }
 
@@ -58,8 +64,8 @@ export function quoted(quote, highlight) {
   const inner = within(highlight, { start: 0, end: [...quote].length });
   if (inner === null) return [quote];
   const [from, to] = unitOffsets(quote, [inner.start, inner.end]);
-  const short = element("mark", { class: "short" }, quote.slice(from, to));
-  return [quote.slice(0, from), short, quote.slice(to)].filter((node) => node !== "");
+  const short = element("mark.short", quote.slice(from, to));
+  return [quote.slice(0, from), short, quote.slice(to)];
 }
 
 const LONG_LINE = 100;
@@ -79,7 +85,7 @@ export function printed(text, span, highlight) {
     const blank = text.slice(from, to).trim() === "";
     const name = to - from > LONG_LINE ? "line paragraph" : blank ? "line blank" : "line";
     if (lines === LINES_A_PART) {
-      parts.push(element("div", { class: "part" }));
+      parts.push(element("div.part"));
       lines = 0;
     }
     parts.at(-1).append(element("div", { class: name, dir: "auto" }, ...nodes(from, to)));
@@ -93,10 +99,12 @@ export function canHash() {
   return globalThis.crypto?.subtle !== undefined;
 }
 
-/** Return the SHA-256 of the bytes in lower-case hexadecimal. */
-export async function sha256(bytes) {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+async function sha256(bytes) {
+  return hexadecimal(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
+}
+
+export function hexadecimal(bytes) {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function sameHash(claimed, computed) {
@@ -111,12 +119,7 @@ export async function check(source, bytes, text) {
   const checks = [{ claim: "Text SHA-256 is the revision", holds: sameHash(source.revision, await sha256(bytes)) }];
   if (source.quote === undefined) return checks;
   const utf8 = new TextEncoder();
-  let found = null;
-  try {
-    found = slice(text, source.start, source.end);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-  }
+  const found = slice(text, source.start, source.end);
   checks.push({ claim: `Characters ${source.start}–${source.end} are the quote`, holds: found === source.quote });
   if (Number.isInteger(source.byte_start) && Number.isInteger(source.byte_end)) {
     const cut = bytes.slice(source.byte_start, source.byte_end);
