@@ -37,11 +37,12 @@ class Endpoint:
             build(self._running), stateless=True, max_request_body_size=self._running.settings.largest_request
         )
         async with manager.run():
-            self._manager = manager
+            # An application can be started twice, as by a test client within a test client.
+            before, self._manager = self._manager, manager
             try:
                 yield
             finally:
-                self._manager = None
+                self._manager = before
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._manager is not None, "the application was not started"
