@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
@@ -62,7 +62,7 @@ def details(page: Page, title: str) -> Locator:
 
 
 def uris(server: str) -> set[str]:
-    return {document["uri"] for document in httpx.get(f"{server}/v1/documents").json()["data"]}
+    return {document["uri"] for document in httpx2.get(f"{server}/v1/documents").json()["data"]}
 
 
 # Looking
@@ -172,7 +172,7 @@ def test_what_others_upload_is_told_and_followed(visit: Visit, live_server: str)
     page.route("**/v1/jobs?*", lambda route: route.fulfill(json={"object": "list", "data": [job], "has_more": False}))
     page.locator("#library-find").fill(" ")
     expect(page.locator("#library-facts")).to_contain_text("1 upload under way")
-    sent = httpx.post(f"{live_server}/v1/documents", files={"file": ("barge.txt", b"The barge waits.")})
+    sent = httpx2.post(f"{live_server}/v1/documents", files={"file": ("barge.txt", b"The barge waits.")})
     assert sent.status_code == 202
     expect(page.locator("#library-status")).to_have_text("4 documents · generation 3")
     expect(page.locator("#library-list .title")).to_have_text(["A dredger", "barge", "copy", "Ferry and dredger"])
@@ -208,7 +208,7 @@ def test_deleting_is_asked_about_and_then_done(visit: Visit, live_server: str) -
     expect(page.locator("#library-list .title")).to_have_text(["copy", "Ferry and dredger"])
     expect(page.locator("#library-status")).to_have_text("2 documents · generation 3")
     assert uris(live_server) == {"copy.txt", "ferry.md"}
-    assert httpx.post(f"{live_server}/v1/search", json={"query": "digs", "as_of": 2}).json()["data"] != []
+    assert httpx2.post(f"{live_server}/v1/search", json={"query": "digs", "as_of": 2}).json()["data"] != []
 
 
 def test_purging_leaves_nothing_behind_and_says_so_before(visit: Visit, live_server: str) -> None:
@@ -219,7 +219,7 @@ def test_purging_leaves_nothing_behind_and_says_so_before(visit: Visit, live_ser
     dialog.get_by_role("button", name="Purge for ever").click()
     expect(page.locator("#announcer")).to_have_text("“A dredger” was purged.")
     expect(page.locator("#library-list .title")).to_have_text(["copy", "Ferry and dredger"])
-    assert httpx.get(f"{live_server}/v1/documents/{document_id('dredger.md')}/revisions").status_code == 404
+    assert httpx2.get(f"{live_server}/v1/documents/{document_id('dredger.md')}/revisions").status_code == 404
     page.locator("#history summary").click()
     generations = page.locator("#history > ol > li")
     expect(generations.nth(1)).to_contain_text("1 document purged")
@@ -227,7 +227,7 @@ def test_purging_leaves_nothing_behind_and_says_so_before(visit: Visit, live_ser
 
 
 def test_going_back_is_asked_about_and_brings_the_documents_back(visit: Visit, live_server: str) -> None:
-    httpx.delete(f"{live_server}/v1/documents/{document_id('dredger.md')}").raise_for_status()
+    httpx2.delete(f"{live_server}/v1/documents/{document_id('dredger.md')}").raise_for_status()
     page = visit()
     expect(page.locator("#library-list .title")).to_have_text(["copy", "Ferry and dredger"])
     page.locator("#history summary").click()
@@ -458,7 +458,7 @@ def test_pages_of_two_generations_are_not_mixed(visit: Visit, library: Path, liv
     sync(library, HashingEmbedder(), [numbers])
     page = visit()
     expect(page.locator("#library-status")).to_have_text("23 documents · generation 3")
-    httpx.delete(f"{live_server}/v1/documents/{document_id('dredger.md')}").raise_for_status()
+    httpx2.delete(f"{live_server}/v1/documents/{document_id('dredger.md')}").raise_for_status()
     page.locator("#library-more").click()
     expect(page.locator("#library-status")).to_have_text("22 documents · generation 4")
     assert len(set(titles(page))) == len(titles(page))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, Request, Route, expect
 
@@ -70,7 +70,7 @@ class Service:
 
 
 def uris(server: str) -> set[str]:
-    return {document["uri"] for document in httpx.get(f"{server}/v1/documents").json()["data"]}
+    return {document["uri"] for document in httpx2.get(f"{server}/v1/documents").json()["data"]}
 
 
 def drop(page: Page, *paths: Path) -> None:
@@ -170,7 +170,7 @@ def test_many_files_are_few_generations(visit: Visit, live_server: str) -> None:
     page = visit()
     add(page, *(file(f"n{number:03d}.txt", f"Number {number}.") for number in range(60)))
     expect(page.locator("#uploads-title")).to_have_text("60 of 60 files in the library.", timeout=60_000)
-    assert httpx.get(f"{live_server}/v1/generations").json()["current"] == 3
+    assert httpx2.get(f"{live_server}/v1/generations").json()["current"] == 3
     expect(page.locator("#library-status")).to_have_text("61 documents · generation 3")
 
 
