@@ -13,9 +13,9 @@ from api.schemas import AskRequest, AskResponse, AsOf
 from api.wiring import Runtime
 from index.errors import LibraryBusy
 from index.store import GenerationStore
-from qa.followup import turns_of
+from qa.followup import turn_of, turns_of
 from qa.service import Asked, Watch
-from qa.types import Answer, Question, Reply, Retrieved, Turn
+from qa.types import Question, Retrieved, Turn
 
 _Result = TypeVar("_Result")
 _TRIES = 3
@@ -48,24 +48,19 @@ def new_id() -> str:
     return f"ask_{uuid.uuid4().hex}"
 
 
-def _nobody(_: Found) -> None:
-    """Tell nobody."""
-
-
 def exchange(
     running: Runtime,
     request: AskRequest,
-    turns: Sequence[Turn] | None = None,
     *,
-    tell: Callable[[Found], None] = _nobody,
+    tell: Callable[[Found], None] | None = None,
     wanted: Callable[[], bool] = always,
     reply_id: str | None = None,
     begun: Begun | None = None,
 ) -> AskResponse:
     """Return the reply to a question, with its receipt. It waits for its turn, and for the work.
 
-    With `turns`, or with a conversation in the request, these are the conversation, and nothing of it is kept; else it
-    is the one that the request names, which goes on. `tell` is called when the passages are found. `wanted` is asked
+    A conversation in the request is the sender's, and nothing of it is kept; else it is the one that the request names,
+    which goes on. `tell` is called when the passages are found. `wanted` is asked
     between the steps. What was `begun` before is gone through again.
 
     :raises Abandoned: if the reply is not wanted any more.
@@ -74,7 +69,7 @@ def exchange(
     """
     conversations = running.conversations
     mark = conversations.mark()
-    sent = _sent(request) if turns is None else tuple(turns)
+    sent = _sent(request)
     if begun is not None:
         question = replace(request.to_question(()), standalone=begun.standalone)
     else:
@@ -96,15 +91,6 @@ def exchange(
         timings_ms=done.timings_ms,
     )
     return issued(response, question, running.service, store)
-
-
-def turn_of(question: str, reply: Reply) -> Turn:
-    """Return an exchange as the questions after it see it."""
-    standalone = reply.understood.standalone
-    if not isinstance(reply, Answer):
-        return Turn(question, standalone, (), None)
-    quotes = tuple(citation.quote for citation in reply.citations)
-    return Turn(question, standalone, quotes, reply.short_answer, tuple(one.document.id for one in reply.citations))
 
 
 def _sent(request: AskRequest) -> tuple[Turn, ...] | None:
@@ -152,7 +138,7 @@ class _Teller(Watch):
     """Tells once what was found, and stops the work when nobody wants it any more."""
 
     def __init__(
-        self, running: Runtime, question: Question, store: GenerationStore, tell: Callable[[Found], None],
+        self, running: Runtime, question: Question, store: GenerationStore, tell: Callable[[Found], None] | None,
         wanted: Callable[[], bool],
     ) -> None:  # fmt: skip
         self._running = running
@@ -162,6 +148,8 @@ class _Teller(Watch):
         self._wanted = wanted
 
     def found(self, query: str, retrieved: Sequence[Retrieved]) -> None:
+        if self._tell is None:
+            return
         # What a purge has reached meanwhile is told to nobody: the question is asked again.
         if not self._running.store.holds(self._store):
             raise LibraryBusy("a document was purged while the question was asked")

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -16,7 +16,6 @@ from api.exchange import Begun, Found, exchange, new_id
 from api.schemas import AnswerEvent, AskRequest, AskResponse, CitationEvent, DoneEvent, RetrievalEvent, SearchResult
 from api.wiring import Runtime
 from index.errors import QuestionError
-from qa.types import Turn
 
 Piece = RetrievalEvent | CitationEvent | AnswerEvent | DoneEvent
 
@@ -44,7 +43,6 @@ class _Stream:
     """
 
     request: AskRequest
-    turns: tuple[Turn, ...] | None
     reply_id: str = field(default_factory=new_id)
     begun: Begun | None = None
     lost: Event = field(default_factory=Event)
@@ -70,7 +68,7 @@ class Streams:
 
     def begin(self, running: Runtime, request: AskRequest) -> Flow:
         """Return the pieces of the reply to a question, as `stream` does; they can be taken up again."""
-        begun = _Stream(request, None)
+        begun = _Stream(request)
         return Flow(begun.reply_id, 0, self._followed(running, begun, 0))
 
     async def resume(self, running: Runtime, last: str) -> Flow:
@@ -91,7 +89,7 @@ class Streams:
         held.lost.set()
         if held.work is not None:
             await held.work
-        again = _Stream(held.request, held.turns, held.reply_id, held.begun)
+        again = _Stream(held.request, held.reply_id, held.begun)
         return Flow(again.reply_id, int(number), self._followed(running, again, int(number)))
 
     async def _followed(self, running: Runtime, stream: _Stream, skip: int) -> AsyncGenerator[Piece]:
@@ -118,12 +116,12 @@ class Streams:
             self._held.popitem(last=False)
 
 
-def stream(running: Runtime, request: AskRequest, turns: Sequence[Turn] | None = None) -> AsyncGenerator[Piece]:
-    """Return the pieces of the reply to a question, for `turns` as in `exchange`. To close it is to stop the work.
+def stream(running: Runtime, request: AskRequest) -> AsyncGenerator[Piece]:
+    """Return the pieces of the reply to a question. To close it is to stop the work.
 
     :raises CitespanError: and what else `exchange` raises, at the first piece or later.
     """
-    return _pieces(running, _Stream(request, None if turns is None else tuple(turns)), 0)
+    return _pieces(running, _Stream(request), 0)
 
 
 async def _pieces(running: Runtime, stream: _Stream, skip: int) -> AsyncGenerator[Piece]:
@@ -144,7 +142,7 @@ async def _pieces(running: Runtime, stream: _Stream, skip: int) -> AsyncGenerato
         try:
             put(
                 exchange(
-                    running, stream.request, stream.turns, tell=put, wanted=lambda: not stream.lost.is_set(),
+                    running, stream.request, tell=put, wanted=lambda: not stream.lost.is_set(),
                     reply_id=stream.reply_id, begun=stream.begun,
                 )
             )  # fmt: skip

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from index.store import PassageStore, TextStore
 from index.types import Document, Span
 from qa.compose import Citer
+from qa.followup import turn_of
 from qa.labelled import Gold, Labelled
 from qa.measure import exact_match, ndcg, overlaps, recall, token_f1
 from qa.outcomes import RANKS, Outcome, Report
@@ -35,7 +36,7 @@ def evaluate(questions: Sequence[Labelled], service: AnswerService, store: Passa
         asked = service.ask(Question(labelled.text, turns), store)
         threshold = asked.reply.understood.threshold
         if labelled.conversation is not None:
-            conversations[labelled.conversation] = (*turns, _turn(labelled, asked))
+            conversations[labelled.conversation] = (*turns, turn_of(labelled.text, asked.reply))
         outcomes.append(_outcome(labelled, asked, places))
     return Report(tuple(outcomes), store.generation.number, threshold)
 
@@ -90,15 +91,6 @@ class _Places:
 def _quoted(citations: Sequence[Citation]) -> list[_Quoted]:
     """Return what the citations that count quote."""
     return [_Quoted(c.document, c.span, c.quote) for c in citations[:_COUNTED_CITATIONS]]
-
-
-def _turn(labelled: Labelled, asked: Asked) -> Turn:
-    """Return an exchange as the next questions of its conversation see it."""
-    reply = asked.reply
-    if not isinstance(reply, Answer):
-        return Turn(labelled.text, reply.understood.standalone, (), None)
-    quotes = tuple(citation.quote for citation in reply.citations)
-    return Turn(labelled.text, reply.understood.standalone, quotes, reply.short_answer)
 
 
 def _outcome(labelled: Labelled, asked: Asked, places: _Places) -> Outcome:

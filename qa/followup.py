@@ -17,7 +17,7 @@ from qa.ellipsis import OPENERS, completed, is_fragment
 from qa.mentions import TURNS_BACK, Memory, spoken_of
 from qa.omitted import ones_named, which_of
 from qa.topic import carried
-from qa.types import Turn
+from qa.types import Answer, Reply, Turn
 
 LONGEST = 300
 """Characters of a question; a longer one says what it is about, and is left as it is."""
@@ -94,6 +94,15 @@ def depends(question: str) -> bool:
     if points_back(question) or _REFERENCES.search(question):
         return True
     return len(_own_words(question)) < _FEWEST_WORDS and (is_fragment(question) or not _own_words(question))
+
+
+def turn_of(question: str, reply: Reply) -> Turn:
+    """Return an exchange as the questions after it see it."""
+    standalone = reply.understood.standalone
+    if not isinstance(reply, Answer):
+        return Turn(question, standalone, (), None)
+    quotes = tuple(citation.quote for citation in reply.citations)
+    return Turn(question, standalone, quotes, reply.short_answer, tuple(one.document.id for one in reply.citations))
 
 
 def turns_of(pairs: Sequence[tuple[str, str | None]]) -> tuple[Turn, ...]:

@@ -24,7 +24,6 @@ from api.commands.common import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from api.schemas import AskResponse
     from api.wiring import Runtime
     from qa.types import Reply, Turn
 
@@ -44,8 +43,7 @@ def ask(
     with opened(as_json, reader=reader) as runtime:
         from qa.types import Answer
 
-        reply, shown = _asked(runtime, question, (), max_citations, risk)
-        _show(reply, shown, as_json, indent=2)
+        reply = _asked(runtime, question, (), max_citations, risk, as_json)
     if not isinstance(reply, Answer):
         raise typer.Exit(NO_ANSWER)
 
@@ -56,8 +54,8 @@ def chat(max_citations: _Citations = 3, risk: _Risk = None, reader: ReaderName =
     With --json one reply a line.
     """
     with opened(as_json, reader=reader) as runtime:
-        from api.exchange import turn_of
         from index.errors import CitespanError
+        from qa.followup import turn_of
 
         at_terminal = sys.stdin.isatty() and not as_json
         turns: tuple[Turn, ...] = ()
@@ -70,22 +68,21 @@ def chat(max_citations: _Citations = 3, risk: _Risk = None, reader: ReaderName =
             if not line.strip():
                 continue
             try:
-                reply, shown = _asked(runtime, line.strip(), turns, max_citations, risk)
+                reply = _asked(runtime, line.strip(), turns, max_citations, risk, as_json, indent=None)
             except CitespanError as error:
                 # A question that cannot be asked ends no conversation.
                 tell(error.code, str(error), as_json, indent=None)
                 continue
             turns = (*turns, turn_of(line.strip(), reply))[-_TURNS:]
-            _show(reply, shown, as_json, indent=None)
             if not as_json:
                 show_line()
 
 
 def _asked(
-    runtime: Runtime, question: str, turns: tuple[Turn, ...], max_citations: int, risk: float | None
-) -> tuple[Reply, AskResponse]:
-    """Return the reply to a question, and the same as it travels over HTTP."""
-    from api.receipts import issued
+    runtime: Runtime, question: str, turns: tuple[Turn, ...], max_citations: int, risk: float | None, as_json: bool,
+    *, indent: int | None = 2,
+) -> Reply:  # fmt: skip
+    """Ask, show the reply, and return it."""
     from api.schemas import AskRequest, AskResponse
 
     request = AskRequest.model_construct(
@@ -93,18 +90,18 @@ def _asked(
     )
     put, store = request.to_question(turns), runtime.store.current()
     asked = runtime.service.ask(put, store)
-    response = AskResponse.from_reply(asked.reply, reply_id="ask", conversation_id="", timings_ms=asked.timings_ms)
-    return asked.reply, issued(response, put, runtime.service, store)
-
-
-def _show(reply: Reply, response: AskResponse, as_json: bool, *, indent: int | None) -> None:
     if as_json:
-        print_json(response.model_dump(mode="json"), indent=indent)
-        return
-    from api.console import reply_lines
+        # Only what is printed with its receipt pays for one.
+        from api.receipts import issued
 
-    for line in reply_lines(reply):
-        show_line(line)
+        reply = AskResponse.from_reply(asked.reply, reply_id="ask", conversation_id="", timings_ms=asked.timings_ms)
+        print_json(issued(reply, put, runtime.service, store).model_dump(mode="json"), indent=indent)
+    else:
+        from api.console import reply_lines
+
+        for line in reply_lines(asked.reply):
+            show_line(line)
+    return asked.reply
 
 
 def replay(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Annotated, Any
 
-from anyio import Event, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 
 from api.exchange import exchange
 from api.gate import Abandoned
 from api.problems import problem_of
 from api.routes.common import Running, Streaming, problems
+from api.routes.events import EVENTS, sent, stream_of, unless_gone
 from api.schemas import (
     AnswerEvent,
     AskRequest,
@@ -31,14 +30,8 @@ from qa.verify import verify
 
 router = APIRouter(prefix="/v1", tags=["ask"])
 
-_EVENTS = "text/event-stream"
-# How often it is looked whether a client still waits for the first event.
-_LOOK_SECONDS = 0.25
-_PING_SECONDS = 15
-_GRACE_SECONDS = 5
-_sent = partial(ServerSentEvent, sep="\n")
 _ASKED: dict[int | str, dict[str, Any]] = {
-    200: {"content": {_EVENTS: {"schema": {"type": "string"}}}, "description": "the reply, or its events"}
+    200: {"content": {EVENTS: {"schema": {"type": "string"}}}, "description": "the reply, or its events"}
 }
 
 
@@ -65,44 +58,20 @@ async def ask(
         flow = await streaming.resume(running, last_event_id)
     # An error before the first event is a problem with its own status; after it, it can only be an event.
     try:
-        first = await _first(http, flow)
+        first = await unless_gone(http, anext(flow.pieces, None))
     except Abandoned:
         return Response(status_code=204)
     events = _events(flow, first, f"{http.method} {http.url.path}")
-    return EventSourceResponse(
-        events,
-        ping=_PING_SECONDS,
-        ping_message_factory=lambda: _sent(comment="ping"),
-        sep="\n",
-        # A server that is told to stop lets what it has begun come to its end: less than its own patience.
-        shutdown_event=Event(),
-        shutdown_grace_period=_GRACE_SECONDS,
-    )
+    return stream_of(events)
 
 
 def _wants_events(accept: str) -> bool:
     """Return whether an Accept header names the stream; a wildcard does not."""
     for one in accept.split(","):
         kind, *parameters = (part.strip().lower() for part in one.split(";"))
-        if kind == _EVENTS and not any(part.replace(" ", "") in ("q=0", "q=0.0") for part in parameters):
+        if kind == EVENTS and not any(part.replace(" ", "") in ("q=0", "q=0.0") for part in parameters):
             return True
     return False
-
-
-async def _first(http: Request, flow: Flow) -> Piece | None:
-    """Return the first piece, None if there is none.
-
-    :raises Abandoned: if the client goes away before.
-    """
-    coming = asyncio.ensure_future(anext(flow.pieces, None))
-    try:
-        while not (await asyncio.wait({coming}, timeout=_LOOK_SECONDS))[0]:
-            if await http.is_disconnected():
-                raise Abandoned
-    except BaseException:
-        coming.cancel()
-        raise
-    return await coming
 
 
 async def _events(flow: Flow, first: Piece | None, place: str) -> AsyncIterator[ServerSentEvent]:
@@ -114,7 +83,7 @@ async def _events(flow: Flow, first: Piece | None, place: str) -> AsyncIterator[
             yield _event(*_named(piece), flow, number)
             piece = await anext(flow.pieces, None)
     except Exception as error:
-        yield _sent(bytes(problem_of(error, place).body).decode(), event="error")
+        yield sent(bytes(problem_of(error, place).body).decode(), event="error")
     finally:
         await flow.pieces.aclose()
 
@@ -133,7 +102,7 @@ def _named(piece: Piece) -> tuple[str, BaseModel]:
 
 
 def _event(name: str, data: BaseModel, flow: Flow, number: int) -> ServerSentEvent:
-    return _sent(data.model_dump_json(by_alias=True), event=name, id=f"{flow.reply_id}:{number}")
+    return sent(data.model_dump_json(by_alias=True), event=name, id=f"{flow.reply_id}:{number}")
 
 
 @router.post("/verify", responses=problems(400, 413, 422))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
-from typing import TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 
 from api.completions import Head, chunks, completion, failure, fingerprint, opening
 from api.gate import Abandoned
@@ -20,6 +18,7 @@ from api.messages import asked_in
 from api.openai_errors import UnknownModel, errors, translated
 from api.problems import problem_of
 from api.routes.common import Running
+from api.routes.events import EVENTS, sent, stream_of, unless_gone
 from api.schemas import AnswerEvent, AskRequest, AskResponse, ExchangeModel, Problem, RetrievalEvent
 from api.schemas_openai import MODEL, ChatCompletion, ChatRequest, CitespanOptions, ModelList, ModelObject
 from api.streams import Piece, stream
@@ -27,9 +26,6 @@ from api.wiring import Runtime
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
-_Result = TypeVar("_Result")
-_EVENTS = "text/event-stream"
-_PING_SECONDS = 15
 # What servers log for a client that closed the connection. Nobody receives it.
 _GONE = 499
 
@@ -37,7 +33,7 @@ _GONE = 499
 @router.post(
     "/chat/completions",
     response_model=ChatCompletion,
-    responses={200: {"content": {_EVENTS: {"schema": {"type": "string"}}}}, **errors(400, 404, 410, 413, 503)},
+    responses={200: {"content": {EVENTS: {"schema": {"type": "string"}}}}, **errors(400, 404, 410, 413, 503)},
 )
 async def complete(body: ChatRequest, request: Request, running: Running) -> ChatCompletion | Response:
     """Answer the last message of a user, with quotes, after what was said before it. Nothing of it is kept."""
@@ -46,19 +42,17 @@ async def complete(body: ChatRequest, request: Request, running: Running) -> Cha
     pieces = stream(running, _question_of(body))
     try:
         if not body.stream:
-            reply = await _unless_gone(request, _reply_in(pieces))
+            reply = await unless_gone(request, _reply_in(pieces))
             return completion(_head(request, running, reply.generation), reply)
         # What is wrong with the question shows before the first passages do, and is told by the status.
-        found = await _unless_gone(request, anext(pieces))
+        found = await unless_gone(request, anext(pieces))
     except Abandoned:
         return Response(status_code=_GONE)
     assert isinstance(found, RetrievalEvent)
     head = _head(request, running, found.generation)
     usage = body.stream_options is not None and body.stream_options.include_usage is True
     events = _events(pieces, head, f"{request.method} {request.url.path}", usage=usage)
-    return EventSourceResponse(
-        events, ping=_PING_SECONDS, ping_message_factory=lambda: ServerSentEvent(comment="ping"), sep="\n"
-    )
+    return stream_of(events)
 
 
 @router.get("/models")
@@ -103,38 +97,15 @@ async def _events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Yield the events of a stream. When it is closed early, the work on the reply stops."""
     async with aclosing(pieces):
-        yield ServerSentEvent(opening(head, usage=usage), sep="\n")
+        yield sent(opening(head, usage=usage))
         try:
             reply = await _reply_in(pieces)
         except Exception as error:
             problem = Problem.model_validate_json(bytes(problem_of(error, place).body))
-            yield ServerSentEvent(failure(translated(problem, place.partition(" ")[2])[1]), sep="\n")
+            yield sent(failure(translated(problem, place.partition(" ")[2])[1]))
             return
         for chunk in chunks(head, reply, usage=usage):
-            yield ServerSentEvent(chunk, sep="\n")
-
-
-async def _unless_gone(request: Request, work: Awaitable[_Result]) -> _Result:
-    """Return what `work` comes to.
-
-    :raises Abandoned: if the client goes away before; the work is stopped then.
-    """
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(request))
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise Abandoned
-        return working.result()
-    finally:
-        working.cancel()
-        leaving.cancel()
-
-
-async def _left(request: Request) -> None:
-    """Return when the client has gone away."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+            yield sent(chunk)
 
 
 def _model(running: Runtime) -> ModelObject:
