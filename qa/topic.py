@@ -12,7 +12,7 @@ from qa.calibrate import content_words
 from qa.grammar import Part, Word, words_of
 from qa.lexicon import TENSED
 from qa.mentions import TURNS_BACK, Spoken
-from qa.nouns import RELATIONAL
+from qa.nouns import MONTHS, RELATIONAL
 from qa.phrases import Kind, Phrase, Role, phrases_of
 from qa.pronouns import names
 from qa.types import Turn
@@ -37,11 +37,7 @@ _CATEGORY = {
         "film movie book show series album song game programme program project device".split()
     ),
 }
-_MOMENT = re.compile(
-    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|may|june|july|august|september|october"
-    r"|november|december|[12][0-9]{3})\b",
-    re.IGNORECASE,
-)
+_YEAR = re.compile(r"[12][0-9]{3}")
 _THERE_IS = re.compile(r"^\W*(?:is|are|was|were)\s+there\b", re.IGNORECASE)
 _OPEN = re.compile(
     r"^\W*(?:is|are|was|were)\s+there\s+(?:any|some|another|other|an?|more)?\b"
@@ -91,7 +87,7 @@ def carried(question: str, turns: Sequence[Turn], spoken: Spoken) -> str | None:
     if place is not None and (place.phrase.kind is Kind.PLACE or place.phrase.preposition in INSIDE):
         about = place
     # Nothing is "of Tuesday", the answer to a when.
-    if about is None or _MOMENT.search(about.phrase.text) or set(analyze(about.phrase.text)) <= set(analyze(question)):
+    if about is None or _is_moment(about.phrase.text) or set(analyze(about.phrase.text)) <= set(analyze(question)):
         return None
     following = next((w for w in words if w.start >= open_phrase.end), None)
     if following is not None and following.lower in {"and", "or"}:
@@ -101,6 +97,10 @@ def carried(question: str, turns: Sequence[Turn], spoken: Spoken) -> str | None:
     preposition = "in" if about.phrase.kind is Kind.PLACE or about.phrase.preposition == "in" else "of"
     preposition = "at" if about is place and preposition == "of" else preposition
     return f"{question[: open_phrase.end]} {preposition} {about.named}{question[open_phrase.end :]}"
+
+
+def _is_moment(text: str) -> bool:
+    return any(word in MONTHS or _YEAR.fullmatch(word) for word in re.findall(r"\w+", text.lower()))
 
 
 def _compared(question: str, words: Sequence[Word], spoken: Spoken) -> str | None:

@@ -21,9 +21,7 @@ from api.middleware import CONTENT_SECURITY_POLICY
 from api.settings import Settings
 from api.wiring import Runtime
 from index.errors import CitespanError, LibraryBusy, LibraryDamaged
-from index.store import PassageStore
-from qa.service import Asked, Watch
-from qa.types import Question
+from tests.services import Failing
 
 Json = dict[str, Any]
 
@@ -242,16 +240,6 @@ def test_a_method_that_is_not_served_is_refused(client: TestClient, method: str,
 
 
 # ---- failures in here ----------------------------------------------------------------------------------------------
-
-
-class Failing:
-    """A service that fails, saying what must stay inside."""
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def ask(self, question: Question, store: PassageStore, watch: Watch) -> Asked:
-        raise self._error
 
 
 def failing(runtime: Runtime, error: Exception) -> TestClient:

@@ -17,12 +17,11 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.types import CallToolResult, ReadResourceResult, TextContent, TextResourceContents
+from mcp.types import CallToolResult, ReadResourceResult, TextResourceContents
 
-from api.mcp.server import build
 from api.schemas import AskResponse
-from api.wiring import Runtime
 from tests.libraries import ids, texts
+from tests.mcp_calls import text_of
 from tests.serving import CITESPAN, READY_SECONDS
 
 Json = dict[str, Any]
@@ -68,12 +67,6 @@ class Spoken:
         return text_of(result)
 
 
-def text_of(result: CallToolResult) -> str:
-    (content,) = result.content
-    assert isinstance(content, TextContent)
-    return content.text
-
-
 @contextmanager
 def speaking(client: Client) -> Iterator[Spoken]:
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(client) as opened:
@@ -105,21 +98,6 @@ def spoken(
         mode = "auto" if request.param == "http" else "legacy"
         with speaking(Client(f"{request.getfixturevalue('live_server')}/mcp", mode=mode)) as opened:
             yield opened
-
-
-def within(running: Runtime, action: Callable[[Client], Awaitable[_Result]]) -> _Result:
-    """Return what `action` makes of a client that is connected within this process."""
-
-    async def act() -> _Result:
-        async with Client(build(running)) as client:
-            with anyio.fail_after(SECONDS):
-                return await action(client)
-
-    return anyio.run(act)
-
-
-def called(running: Runtime, tool: str, **arguments: Any) -> CallToolResult:
-    return within(running, lambda client: client.call_tool(tool, arguments))
 
 
 # ---- every tool, every way -----------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +17,10 @@ import anyio
 import pytest
 from fastapi.testclient import TestClient
 from mcp import Client
-from mcp.types import CallToolResult, TextContent
 from starlette.types import Message
 
 from api.app import create_app
 from api.gate import Gate, Overloaded
-from api.mcp.server import build
 from api.middleware import CONTENT_SECURITY_POLICY
 from api.settings import Settings
 from api.wiring import Runtime
@@ -34,6 +32,8 @@ from qa.service import Asked, Watch
 from qa.types import Question
 from tests.fakes import HashingEmbedder, write_files
 from tests.libraries import ids
+from tests.mcp_calls import called, text_of, within
+from tests.services import Failing
 from tests.serving import CITESPAN, READY_SECONDS
 
 Json = dict[str, Any]
@@ -65,27 +65,6 @@ def post(client: TestClient, message: Json, **headers: str) -> Json:
     (data,) = [line.removeprefix("data: ") for line in lines if is_json or line.startswith("data: ")]
     said: Json = json.loads(data)
     return said
-
-
-def within(running: Runtime, action: Callable[[Client], Awaitable[_Result]]) -> _Result:
-    """Return what `action` makes of a client that is connected within this process."""
-
-    async def act() -> _Result:
-        async with Client(build(running)) as client:
-            with anyio.fail_after(SECONDS):
-                return await action(client)
-
-    return anyio.run(act)
-
-
-def called(running: Runtime, tool: str, **arguments: Any) -> CallToolResult:
-    return within(running, lambda client: client.call_tool(tool, arguments))
-
-
-def text_of(result: CallToolResult) -> str:
-    (content,) = result.content
-    assert isinstance(content, TextContent)
-    return content.text
 
 
 # ---- versions of the protocol --------------------------------------------------------------------------------------
@@ -231,19 +210,6 @@ def test_an_id_of_a_search_in_the_past_still_gives_the_text_that_was_found(tmp_p
 
 
 # ---- failures ------------------------------------------------------------------------------------------------------
-
-
-class Failing:
-    """A service that fails, saying what must stay inside."""
-
-    reader = "failing:1"
-    configuration = "0" * 16
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def ask(self, question: Question, store: PassageStore, watch: Watch | None = None) -> Asked:
-        raise self._error
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -23,6 +22,7 @@ from index.errors import LibraryBusy
 from index.store import PassageStore
 from qa.service import Asked, Watch
 from qa.types import Question
+from tests.services import Slow
 
 Json = dict[str, Any]
 
@@ -219,41 +219,10 @@ def test_a_failure_under_way_is_the_last_that_a_stream_says(runtime: Runtime, er
 # ---- clients that go away ------------------------------------------------------------------------------------------
 
 
-class Slow(Breaking):
-    """A service that waits, once it has found something, until it is let go."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        super().__init__(runtime, RuntimeError(), after=False)
-        self.found = threading.Event()
-        self.go_on = threading.Event()
-        self.ended = threading.Event()
-        self.error: BaseException | None = None
-
-    def ask(self, question: Question, store: PassageStore, watch: Watch) -> Asked:
-        slow = self
-
-        class Waiting(Watch):
-            def found(self, query: str, retrieved: Any) -> None:
-                watch.found(query, retrieved)
-                slow.found.set()
-                assert slow.go_on.wait(SECONDS)
-
-            def reading(self) -> None:
-                watch.reading()
-
-        try:
-            return self._service.ask(question, store, Waiting())
-        except BaseException as error:
-            self.error = error
-            raise
-        finally:
-            self.ended.set()
-
-
 @pytest.fixture
 def slow(runtime: Runtime) -> Iterator[tuple[Slow, Any]]:
     """Yield a service that waits, and the application over it."""
-    service: Any = Slow(runtime)
+    service: Any = Slow(runtime.service)
     yield service, create_app(replace(runtime, service=service, gate=Gate(1, 10)))
     service.go_on.set()
 

@@ -24,6 +24,7 @@ from api.wiring import Runtime
 from index.store import PassageStore
 from qa.service import Asked, Watch
 from qa.types import Question
+from tests.services import Slow
 from tests.serving import serving
 
 QUESTION = "When did China announce the ban on exports to Japan?"
@@ -178,42 +179,6 @@ def test_a_stream_is_forgotten_after_a_minute(runtime: Runtime) -> None:
 
 
 # ---- stopping -------------------------------------------------------------------------------------------------------
-
-
-class Slow:
-    """The service, each step of which waits until it may go on; it notes how a question ended."""
-
-    def __init__(self, service: Any) -> None:
-        self._service = service
-        self.found = threading.Event()
-        self.go_on = threading.Event()
-        self.ended = threading.Event()
-        self.error: BaseException | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._service, name)
-
-    def ask(self, question: Question, store: PassageStore, watch: Watch) -> Asked:
-        slow = self
-
-        class Waiting(Watch):
-            def found(self, query: str, retrieved: Any) -> None:
-                watch.found(query, retrieved)
-                slow.found.set()
-                assert slow.go_on.wait(SECONDS)
-
-            def reading(self) -> None:
-                watch.reading()
-
-        try:
-            done: Asked = self._service.ask(question, store, Waiting())
-        except BaseException as error:
-            self.error = error
-            raise
-        else:
-            return done
-        finally:
-            self.ended.set()
 
 
 @pytest.fixture
