@@ -127,6 +127,4 @@ def _nearest(passages: Sequence[CitationModel]) -> tuple[str, ...]:
 
 def _named(citation: CitationModel) -> str:
     """Return what a document is called, on one line: title, publisher, day and page, as far as they are known."""
-    page = None if citation.page is None else f"page {citation.page}"
-    known = (citation.title, citation.publisher, citation.published_at, page)
-    return ", ".join(" ".join(part.split()) for part in known if part is not None)
+    return ", ".join(" ".join(part.split()) for part in citation.source())

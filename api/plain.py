@@ -38,9 +38,7 @@ def plain_text(reply: AskResponse, longest: int = 4_096) -> str:
 
 
 def _source(citation: CitationModel) -> str:
-    page = None if citation.page is None else f"page {citation.page}"
-    said = (citation.title, citation.publisher, citation.published_at, page, citation.uri)
-    return f"[{citation.number}] " + _line(", ".join(one for one in said if one is not None))
+    return f"[{citation.number}] " + _line(", ".join([*citation.source(), citation.uri]))
 
 
 def _numbers(numbers: list[int]) -> str:

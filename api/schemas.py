@@ -188,6 +188,11 @@ class CitationModel(ResponseModel):
     )
     dates: list[DatedModel] = Field(description="what the quote's dates and days of the week mean")
 
+    def source(self) -> list[str]:
+        """Return what names its source to a reader, as far as it is known: title, publisher, day and page."""
+        page = None if self.page is None else f"page {self.page}"
+        return [part for part in (self.title, self.publisher, self.published_at, page) if part is not None]
+
     @classmethod
     def of(cls, citation: Citation) -> CitationModel:
         document, highlight, place = citation.document, citation.highlight, citation.in_answer

@@ -57,9 +57,7 @@ def _no_answer(reply: AskResponse, exact: bool) -> Iterator[str]:
 def _source(citation: CitationModel, exact: bool) -> str:
     """Return a citation's source in one line. Titles are other people's: none may look like a line of ours."""
     place = place_in(citation.document_id, citation.revision, Span(citation.start, citation.end), exact=exact)
-    page = None if citation.page is None else f"page {citation.page}"
-    parts = (citation.title, citation.publisher, citation.published_at, page, citation.uri)
-    named = ", ".join(printable(part) for part in parts if part)
+    named = ", ".join(printable(part) for part in (*citation.source(), citation.uri) if part)
     return f"[{citation.number}] {named} (id {place.id})"
 
 
