@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ from api.wiring import Runtime
 from index.store import PassageStore
 from qa.service import Asked, Watch
 from qa.types import Question
+from tests.waiting import until
 
 SECONDS = 30.0
 
@@ -56,13 +56,6 @@ def held(runtime: Runtime) -> tuple[Held, Runtime]:
     """Return a service that waits, and a runtime with it behind a gate as wide as the settings say."""
     service = Held(runtime.service.ask(Question("Who said it?"), runtime.store.current()))
     return service, replace(runtime, service=service, gate=Gate(2, 64))  # type: ignore[arg-type]
-
-
-def until(true: Any) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_at_most_so_many_work_at_once_and_none_is_lost(held: tuple[Held, Runtime]) -> None:

@@ -25,6 +25,7 @@ from index.report import Failure, SyncProgress, SyncReport
 from index.sync import Upload, ingest
 from index.types import Metadata
 from tests.fakes import HashingEmbedder
+from tests.waiting import until
 
 SECONDS = 60.0
 HOUR = 3600.0
@@ -42,13 +43,6 @@ def stored_names(folder: Path) -> set[str]:
 
 def report(*added: str, generation: int | None = 1, failed: tuple[Failure, ...] = ()) -> SyncReport:
     return SyncReport(generation, added, (), (), 0, failed, (), len(added), 0.0)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class Clock:

@@ -13,6 +13,7 @@ from index.sync import sync
 from tests.browser import Json, Visit, has_focus, shoot, violations
 from tests.fakes import HashingEmbedder, write_files
 from tests.shelf import records, served, shelf
+from tests.waiting import until
 
 FRONT = "---\ntitle: {title}\npublished_at: {date}\npublisher: {publisher}\n---\n\n{text}\n"
 REPORT = "The ferry to Skerry Rock leaves at noon from the north pier, and takes letters and sheep. " * 4
@@ -456,6 +457,7 @@ def test_a_lost_service_is_told_and_what_was_listed_stays(visit: Visit) -> None:
 def test_pages_of_two_generations_are_not_mixed(visit: Visit, library: Path, live_server: str) -> None:
     numbers = write_files(library.parent / "sources", {f"n{n:02d}.txt": f"Number {n}." for n in range(20)})
     sync(library, HashingEmbedder(), [numbers])
+    until(lambda: bool(httpx2.get(f"{live_server}/readyz").json()["generation"] == 3))
     page = visit()
     expect(page.locator("#library-status")).to_have_text("23 documents · generation 3")
     httpx2.delete(f"{live_server}/v1/documents/{document_id('dredger.md')}").raise_for_status()

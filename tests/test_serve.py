@@ -5,7 +5,6 @@ import json
 import signal
 import socket
 import threading
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from index.embed import Embedder
 from index.store import TextStore
 from index.sync import sync
 from tests.serving import serving
+from tests.waiting import until
 
 SECONDS = 60.0
 
@@ -59,10 +59,7 @@ def test_a_server_syncs_answers_takes_up_what_others_commit_and_stops_at_ctrl_c(
         )
         (sources / "boats.md").write_text("# Boats\n\nThe ferry leaves at noon.\n")
         assert sync(library, embedder, [sources]).generation == 2
-        deadline = time.monotonic() + SECONDS
-        while call(base, "/readyz")["generation"] == 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: bool(call(base, "/readyz")["generation"] == 2))
         reply = call(base, "/v1/ask", question)
         assert (reply["generation"], reply["citations"][0]["document_id"]) == (2, sole_id(base, "keeper.md"))
         assert "Nils Berg" in reply["answer"]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from pathlib import Path
@@ -262,15 +261,6 @@ def test_a_failure_under_way_is_the_last_event(runtime: Runtime) -> None:
     assert (found.name, error.name) == ("retrieval", "error")
     assert (error.data["status"], error.data["type"]) == (500, "urn:citespan:problem:internal-error")
     assert "secret" not in json.dumps(error.data)
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_a_live_server_streams_while_it_works_and_outlives_who_hangs_up(live_server: str) -> None:
