@@ -138,7 +138,7 @@ class Campaign:
             if acknowledged:
                 words = LexicalIndex(self.world.library, store.library.meta["history"])
                 if words.searcher().ids() != store.library.kept_ids():
-                    self.tally.note("disagreeing indexes", f"{change}: tantivy")
+                    self.tally.note("disagreeing indexes", f"{change}: words")
                 if self._unproven:
                     texts = {str(n): text for n, text in enumerate(self._unproven)}
                     order = Order("search", str(self.world.library), self.world.embedder, uploads=texts)

@@ -24,9 +24,10 @@ from api.wiring import open_embedder
 from benchmarks.judged import Judged, cisi, cranfield, judged_news, xquad
 from index import bm25
 from index.embed import Embedder
-from index.lexical import LexicalIndex, analyze
+from index.lexical import LexicalIndex
 from index.store import LocalStore, live_passages
 from index.sync import sync
+from index.terms import analyze
 from index.types import Filter, Hit, Passage
 from index.words import GenerationWords
 from qa.chance import paired_p

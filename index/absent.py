@@ -40,7 +40,7 @@ def search(folder: Path, text: str) -> Absence:
     """Search every file below the library's folder for the sentences of `text`, whole text included.
 
     Pieces of fewer than 12 characters are left out unless that is all there is. In the word index text is cut into
-    stemmed words, whose list tantivy compresses: a purge writes that index anew from what is left.
+    stemmed words: a purge writes anew each of its files that held some of the text.
 
     Not for a process that has the library open: closing a file drops every lock that SQLite has on it there, and
     without them the library can be damaged.

@@ -14,7 +14,7 @@ from index.errors import UnknownDocument
 from index.lexical import LexicalIndex
 from index.library import Library
 from index.naming import free_id
-from index.tidy import empty_log, finish_purge, tidy
+from index.tidy import empty_log, finish_purge, keep_words, tidy
 from index.writer import Writer, drop_unused_vectors, newest_active
 
 # Pages given back at a time: a few milliseconds' work.
@@ -201,8 +201,7 @@ def compact(
             drop_unused_vectors(db)
         gone = writer.dropped()
         if gone:
-            # Rewritten, not marked: what tantivy only marks as deleted stays in its files.
-            words.rebuild(library.words(library.kept_ids()))
+            keep_words(library, words)
             writer.forget_dropped()
         _give_back(folder)
         empty_log(folder)

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from index import schema
@@ -130,7 +131,7 @@ def _wrong_words(library: Library) -> Iterator[str]:
         yield "the word index is missing or behind; it is rebuilt when the library is next opened for questions"
         return
     held = words.searcher().ids()
-    if len(held) != len(set(held)):
-        yield "the word index holds a passage twice; delete the folder `words`, it is rebuilt"
+    if any(one >= other for one, other in pairwise(held)):
+        yield "the passages of the word index are not in order; delete the folder `words`, it is rebuilt"
     if missing := set(library.kept_ids()) - set(held):
         yield f"the word index lacks {len(missing)} passages; delete the folder `words`, it is rebuilt"

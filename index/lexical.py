@@ -1,104 +1,60 @@
-"""The word index: which passages hold a stemmed term, and how often, in tantivy. The only file that knows tantivy.
+"""The word index: which passages hold a stemmed term, and how often. A folder of segments (`postings.py`).
 
-It is a folder beside the library file, derived from it. It holds the passages of every generation that is kept: a sync
-adds the new ones before its commit, and only retention and purge take some out, so a rollback changes nothing here.
-Tantivy's own scores would depend on all of them, and on what was here before; so it gives none. `words.py` scores what
-is live. `state.json` names the library's history and the passage up to which nothing is missing.
+It is derived from the library. It holds the passages of every generation that is kept: a sync adds the new ones before
+its commit, and only retention and purge take some out, so a rollback changes nothing here. It scores nothing: scores
+would depend on all that it holds. `words.py` scores what is live. `state.json` names the library's history, the
+segments, and the passage up to which nothing is missing; it is replaced in one step, and whatever file it does not name
+is not part of the index.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
+import secrets
 import shutil
-import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import struct
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
-import tantivy
 from numpy.typing import NDArray
 
-FORMAT = 3
+from index.postings import MOST_ROWS, Entry, Segment, SegmentDamaged, merge, without, write
+
+FORMAT = 4
 _FOLDER = "words"
 _STATE = "state.json"
-_WRITING = "writing"
-# Tantivy's own, which only splits: what it is given is analysed before.
-_TOKENIZER = "whitespace"
-# Up to so many occurrences of a term, and terms of a text or title, are told apart.
-MOST = 8
-LONGEST = 255
-# A passage's key: its id, then the length of its text and that of its title, in one number. A sorted hit carries one
-# number, and nothing else of a hit is quick to get.
-_LENGTHS, _TEXT_LENGTH, _TITLE_LENGTH = 16, 8, 0
-_HEAP_BYTES = 64_000_000
-_SWEEP_SECONDS = 5.0
+_SUFFIX = ".segment"
+# A segment is merged with those after it once they hold a third of what it does: about one segment for each power of
+# four of passages, and each passage is written anew as many times.
+_SHARE = 3
+# The state may name a segment that a writer has just replaced.
+_TRIES = 5
 _log = logging.getLogger(__name__)
-
-Entry = tuple[int, str, str]
-"""A passage as it is indexed: id, title of its document, text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Postings:
-    """The passages that hold a term, each array (passages,): their ids, int64 ascending; how often they hold it, uint8
-    from 1 to MOST; and how many terms there are where it stands, repeats counted, uint8 from 1 to LONGEST.
-    """
+class _State:
+    complete_to: int
+    segments: tuple[str, ...]
 
-    ids: NDArray[np.int64]
-    counts: NDArray[np.uint8]
-    lengths: NDArray[np.uint8]
+
+_NONE = _State(-1, ())
 
 
 class LexicalSearcher:
     """The word index as it stood at one moment; later writes do not show."""
 
-    def __init__(self, schema: tantivy.Schema, searcher: tantivy.Searcher) -> None:
-        self._schema = schema
-        self._searcher = searcher
-
-    def in_texts(self, term: str) -> Postings:
-        """Return the passages whose text holds a term, as `analyze` gives it."""
-        return self._postings("text", term, _TEXT_LENGTH)
-
-    def in_titles(self, term: str) -> Postings:
-        """Return the passages of documents whose title holds a term, as `analyze` gives it."""
-        return self._postings("title", term, _TITLE_LENGTH)
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self.segments = tuple(segments)
 
     def ids(self) -> list[int]:
-        """Return the passages it holds, ascending, with repeats if there were any."""
-        keys = self._keys(tantivy.Query.all_query(), self._searcher.num_docs)
-        ids: list[int] = (keys >> _LENGTHS).tolist()
-        return ids
-
-    def probe(self) -> None:
-        """Raise what tantivy raises for files that it only misses at the first search."""
-        self._keys(tantivy.Query.term_query(self._schema, "text", _TOKENIZER, "basic"), 1)
-
-    def _postings(self, field: str, term: str, length: int) -> Postings:
-        keys = self._holding(field, term)
-        counts = np.ones(len(keys), dtype=np.uint8)
-        for times in range(2, MOST + 1):
-            more = self._holding(field, _repeated(term, times))
-            if not len(more):
-                break
-            counts[np.searchsorted(keys, more)] = times
-        return Postings(keys >> _LENGTHS, counts, (keys >> length & LONGEST).astype(np.uint8))
-
-    def _holding(self, field: str, token: str) -> NDArray[np.int64]:
-        most = self._searcher.doc_freq(field, token)  # with those that are marked as deleted
-        return self._keys(tantivy.Query.term_query(self._schema, field, token, "basic"), most)
-
-    def _keys(self, query: tantivy.Query, most: int) -> NDArray[np.int64]:
-        """Return the keys of the passages that match, ascending, int64 (passages,)."""
-        if most < 1:
-            return np.empty(0, dtype=np.int64)
-        hits = self._searcher.search(query, most, count=False, order_by_field="key", order=tantivy.Order.Asc).hits
-        return np.fromiter(map(itemgetter(0), hits), dtype=np.int64, count=len(hits))
+        """Return the passages it holds, ascending."""
+        return [int(number) for segment in self.segments for number in segment.ids]
 
 
 class LexicalIndex:
@@ -111,8 +67,8 @@ class LexicalIndex:
 
     def __init__(self, library_folder: Path, history: str) -> None:
         self._folder = library_folder / _FOLDER
-        self._draft, self._old = (library_folder / f"{_FOLDER}.{end}" for end in ("new", "old"))
         self._history = history
+        self._segments: tuple[Segment, ...] = ()
         self.complete_to = -1
         self.reload()
 
@@ -122,171 +78,122 @@ class LexicalIndex:
 
     def reload(self) -> None:
         """Take up what another process wrote."""
-        self.complete_to = _state(self._folder, self._history)
-        if self.complete_to >= 0:
+        for tries_left in reversed(range(_TRIES)):
+            state = self._state()
+            known = {segment.name: segment for segment in self._segments}
             try:
-                self._index = _open(self._folder)
-                self._current = LexicalSearcher(self._index.schema, self._index.searcher())
-                # Some files are only opened by the first search: a missing one is to show now.
-                self._current.probe()
-            except (ValueError, OSError) as error:  # tantivy raises ValueError for files it cannot read
-                _log.warning("the word index cannot be read and will be rebuilt: %s", error)
-                self.complete_to = -1
+                self._segments = tuple(
+                    known[name] if name in known else Segment(self._folder / name) for name in state.segments
+                )
+                self.complete_to = state.complete_to
+                return
+            except (OSError, SegmentDamaged, struct.error) as error:
+                if not tries_left:
+                    _log.warning("the word index cannot be read and will be rebuilt: %s", error)
+        self._segments, self.complete_to = (), -1
 
     def searcher(self) -> LexicalSearcher:
         """Return a frozen view of the index as last loaded."""
-        return self._current
+        return LexicalSearcher(self._segments)
 
     # ---- writing: only under the library's writer lock -----------------------------------------------------------
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether a write did not come to its end. Searches go on; before it is written to again it is to be rebuilt.
-
-        Tantivy may have left a file behind whose name it wants to use again, and would fail at that for ever.
-        """
-        return (self._folder / _WRITING).exists()
-
     def add(self, entries: Iterable[Entry]) -> None:
-        """Add passages that are newer than all it holds. Repeating it is harmless."""
-        newest = self.complete_to
-        with self._writing() as writer:
-            for number, title, text in entries:
-                self._delete(writer, number)
-                writer.add_document(_document(number, title, text))
-                newest = max(newest, number)
-        _write_state(self._folder, self._history, newest)
-        self.reload()
+        """Add passages, whose ids ascend, and which are newer than all that are kept. Repeating it is harmless.
 
-    def remove(self, ids: Sequence[int]) -> None:
-        """Take passages out."""
-        with self._writing() as writer:
-            for number in ids:
-                self._delete(writer, number)
-        self.reload()
+        What the index holds from the first of those ids on goes: it is of a sync that never came to its commit.
+        """
+        added = write(self._ready(), entries, self._names())
+        if added:
+            before = self._keeping(lambda ids: ids < added[0].ids[0])
+            self._become([*before, *added], int(added[-1].ids[-1]))
+
+    def remove(self, ids: Collection[int]) -> None:
+        """Take passages out. Nothing of them is left in the folder."""
+        gone = np.asarray(sorted(ids), dtype=np.int64)
+        self._become(self._keeping(lambda held: ~np.isin(held, gone)), self.complete_to)
+
+    def keep(self, ids: Collection[int]) -> None:
+        """Take all other passages out. Nothing of them is left in the folder."""
+        kept = np.asarray(sorted(ids), dtype=np.int64)
+        self._become(self._keeping(lambda held: np.isin(held, kept)), self.complete_to)
 
     def rebuild(self, entries: Iterable[Entry]) -> None:
-        """Build the index anew from all kept passages, beside the old one, and put it in its place."""
-        self.sweep()
-        draft, old = self._draft, self._old
-        draft.mkdir(parents=True)
-        index = tantivy.Index(_schema(), path=str(draft))
-        newest = 0
-        with _committing(index) as writer:
-            for number, title, text in entries:
-                writer.add_document(_document(number, title, text))
-                newest = max(newest, number)
-        _write_state(draft, self._history, newest)
-        if self._folder.exists():
-            self._folder.rename(old)
-        draft.rename(self._folder)
-        self.sweep()
-        self.reload()
+        """Build the index anew from all kept passages, whose ids ascend, and put it in the place of the old one."""
+        made = write(self._ready(), entries, self._names())
+        self._become(made, int(made[-1].ids[-1]) if made else 0)
 
     def sweep(self) -> None:
-        """Delete what an interrupted rebuild left beside the index."""
-        for folder in (self._draft, self._old):
-            deadline = time.monotonic() + _SWEEP_SECONDS
-            # Tantivy in a process that still has it open looks for news now and then, and makes a lock file for that.
-            while folder.exists() and time.monotonic() < deadline:
-                shutil.rmtree(folder, ignore_errors=True)
+        """Delete every file that is not part of the index."""
+        if not self._folder.exists():
+            return
+        named = {_STATE, *self._state().segments}
+        for path in self._folder.iterdir():
+            if path.name not in named:
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
-    @contextmanager
-    def _writing(self) -> Iterator[tantivy.IndexWriter]:
-        mark = self._folder / _WRITING
-        mark.touch()
-        with _committing(self._index) as writer:
-            yield writer
-        mark.unlink()
+    def _keeping(self, which: Callable[[NDArray[np.int64]], NDArray[np.bool_]]) -> list[Segment]:
+        """Return segments that hold those passages of which `which` says so, and only them."""
+        made = []
+        for segment in self._segments:
+            kept = which(segment.ids)
+            if kept.all():
+                made.append(segment)
+            elif kept.any():
+                made.append(without(self._ready() / next(self._names()), segment, kept))
+        return made
 
-    def _delete(self, writer: tantivy.IndexWriter, number: int) -> None:
-        # By query: deleting by term takes every number for a signed one and finds nothing in an unsigned field.
-        writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "id", number))
+    def _become(self, segments: Sequence[Segment], complete_to: int) -> None:
+        """Make `segments` the index, merged where they are many."""
+        first = _to_merge([len(segment) for segment in segments])
+        if first < len(segments):
+            merged = merge(self._ready() / next(self._names()), segments[first:])
+            segments = [*segments[:first], merged]
+        state = {
+            "format": FORMAT,
+            "history": self._history,
+            "complete_to": complete_to,
+            "segments": [segment.name for segment in segments],
+        }
+        draft = self._ready() / f"{_STATE}.new"
+        with draft.open("w") as file:
+            file.write(json.dumps(state))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(self._folder / _STATE)
+        self._segments, self.complete_to = tuple(segments), complete_to
+        self.sweep()
 
+    def _ready(self) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder
 
-@contextmanager
-def _committing(index: tantivy.Index) -> Iterator[tantivy.IndexWriter]:
-    """Yield a writer that commits if all goes well, and gives up tantivy's lock in any case."""
-    writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
-    try:
-        yield writer
-        writer.commit()
-    except BaseException:
-        writer.rollback()
-        raise
-    finally:
-        writer.wait_merging_threads()
+    def _names(self) -> Iterator[str]:
+        """Yield names that no other segment ever had: a reader tells by its name that it has one already."""
+        while True:
+            yield f"{secrets.token_hex(8)}{_SUFFIX}"
 
-
-def analyze(words: str) -> list[str]:
-    """Return the stemmed terms of `words`, in order, without repeats."""
-    return list(dict.fromkeys(terms(words)))
-
-
-def terms(words: str) -> list[str]:
-    """Return the stemmed terms of `words` as the index holds them: letters and digits only, in order, with repeats."""
-    found: list[str] = _analyzer().analyze(words)
-    return found
-
-
-def _analyzer() -> tantivy.TextAnalyzer:
-    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-    for step in (tantivy.Filter.remove_long(60), tantivy.Filter.lowercase(), tantivy.Filter.ascii_fold()):
-        builder = builder.filter(step)
-    return builder.filter(tantivy.Filter.stemmer("english")).build()
-
-
-def _schema() -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("id", indexed=True)
-    builder.add_unsigned_field("key", fast=True)
-    builder.add_text_field("title", tokenizer_name=_TOKENIZER, index_option="basic")
-    builder.add_text_field("text", tokenizer_name=_TOKENIZER, index_option="basic")
-    return builder.build()
-
-
-def _open(folder: Path) -> tantivy.Index:
-    index = tantivy.Index.open(str(folder))
-    index.reload()
-    return index
+    def _state(self) -> _State:
+        """Return what the index consists of; nothing if there is none of this format and history."""
+        try:
+            state = json.loads((self._folder / _STATE).read_text())
+            names = tuple(state["segments"])
+            fits = (state["format"], state["history"]) == (FORMAT, self._history) and all(map(_is_name, names))
+            return _State(int(state["complete_to"]), names) if fits else _NONE
+        except (OSError, ValueError, KeyError, TypeError):
+            return _NONE
 
 
-def _document(number: int, title: str, text: str) -> tantivy.Document:
-    in_title, in_text = terms(title), terms(text)
-    document = tantivy.Document(title=_tokens(in_title), text=_tokens(in_text))
-    lengths = min(len(in_text), LONGEST) << _TEXT_LENGTH | min(len(in_title), LONGEST) << _TITLE_LENGTH
-    # As keywords they would become signed numbers.
-    document.add_unsigned("id", number)
-    document.add_unsigned("key", number << _LENGTHS | lengths)
-    return document
+def _is_name(name: object) -> bool:
+    """Return whether `name` is that of a file in the folder, and of no other place."""
+    return isinstance(name, str) and name.endswith(_SUFFIX) and Path(name).name == name
 
 
-def _tokens(found: Sequence[str]) -> str:
-    """Return each term, and again for its second, third … occurrence, as tantivy's tokenizer splits them.
-
-    Tantivy tells who holds a token. It could keep how often, but would tell it only within a score.
-    """
-    tokens = []
-    for term, count in Counter(found).items():
-        tokens += [term, *(_repeated(term, times) for times in range(2, min(count, MOST) + 1))]
-    return " ".join(tokens)
-
-
-def _repeated(term: str, times: int) -> str:
-    return f"{term}+{times}"  # no term has a plus
-
-
-def _state(folder: Path, history: str) -> int:
-    """Return up to which passage nothing is missing, -1 if there is no index of this format and history."""
-    try:
-        state = json.loads((folder / _STATE).read_text())
-        fits = (state["format"], state["history"]) == (FORMAT, history)
-        return int(state["complete_to"]) if fits else -1
-    except (OSError, ValueError, KeyError, TypeError):
-        return -1
-
-
-def _write_state(folder: Path, history: str, complete_to: int) -> None:
-    draft = folder / f"{_STATE}.new"
-    draft.write_text(json.dumps({"format": FORMAT, "history": history, "complete_to": complete_to}))
-    draft.rename(folder / _STATE)
+def _to_merge(sizes: Sequence[int]) -> int:
+    """Return from which of the segments, of which each has so many passages, all are to become one."""
+    for first, size in enumerate(sizes[:-1]):
+        after = sum(sizes[first + 1 :])
+        if after * _SHARE >= size and size + after <= MOST_ROWS:
+            return first
+    return len(sizes)

@@ -12,9 +12,8 @@ _ARENAS = 2
 def few_arenas() -> None:
     """Keep glibc to two heaps; to be called before threads start, by the programs that run for long.
 
-    By default threads take up to eight heaps a core, and each write of the word index runs in threads of its own: what
-    they leave behind in heap after heap makes a process twice its size over a hundred syncs
-    (`python -m benchmarks.library`).
+    By default threads take up to eight heaps a core, and what they leave behind in heap after heap makes a process
+    twice its size over a hundred syncs (`python -m benchmarks.library`).
     """
     _call("mallopt", ctypes.c_int(_M_ARENA_MAX), ctypes.c_int(_ARENAS))
 

@@ -154,10 +154,6 @@ def disk_errors_told(folder: Path) -> Iterator[None]:
         if error.errno in NO_SPACE:
             raise _disk_full(folder) from error
         raise
-    except ValueError as error:  # tantivy's
-        if "No space left" in str(error) or "os error 28" in str(error):
-            raise _disk_full(folder) from error
-        raise
 
 
 def _trouble(folder: Path, error: sqlite3.DatabaseError) -> LibraryError | None:

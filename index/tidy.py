@@ -21,7 +21,7 @@ def tidy(library: Library, writer: Writer, words: LexicalIndex) -> None:
     words.sweep()
     if writer.purging():
         finish_purge(library, writer, words)
-    elif words.interrupted or not words.serves(library.newest_kept()):
+    elif not words.serves(library.newest_kept()):
         words.rebuild(library.words(library.kept_ids()))
         writer.forget_dropped()
     elif dropped := writer.dropped():
@@ -32,13 +32,20 @@ def tidy(library: Library, writer: Writer, words: LexicalIndex) -> None:
 def finish_purge(library: Library, writer: Writer, words: LexicalIndex) -> None:
     """Take what was purged out of the word index and out of the write-ahead log, and note that it is done.
 
-    The index is written anew: what tantivy only marks as deleted stays in its files.
-
     :raises LibraryBusy: if a reader keeps the log from being emptied; the next change of the library tries again.
     """
-    words.rebuild(library.words(library.kept_ids()))
+    keep_words(library, words)
     empty_log(library.folder)
     writer.forget_dropped()
+
+
+def keep_words(library: Library, words: LexicalIndex) -> None:
+    """Take everything out of the word index that no kept generation has; build it anew if it lacks something."""
+    kept = library.kept_ids()
+    if words.serves(library.newest_kept()):
+        words.keep(kept)
+    else:
+        words.rebuild(library.words(kept))
 
 
 def empty_log(folder: Path) -> None:

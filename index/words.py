@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -12,22 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import bm25
-from index.lexical import LexicalSearcher, Postings, terms
+from index.lexical import LexicalSearcher
+from index.postings import FIELDS, Packed, Segment, codes_of, counts, lengths, rows_of
+from index.terms import terms
 
 # Different terms of a query that count, the first ones: each may stand in all passages. More did not help the long
 # queries of CISI (`python -m benchmarks.retrieval --only cisi`).
 MOST_TERMS = 32
-# Postings held in memory by one generation: some 10 MB.
-_HELD = 2_000_000
+# Terms of which it is held how many live passages hold them.
+_HELD = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Live:
-    """The live passages that hold a term: `rows` among all live ones, int32; the rest as in `Postings`."""
+class _Part:
+    """A segment, and for each of its rows which of the live passages it is, int32 (rows,); their number if none."""
 
-    rows: NDArray[np.int32]
-    counts: NDArray[np.uint8]
-    lengths: NDArray[np.uint8]
+    segment: Segment
+    live: NDArray[np.int32]
+    dead: int
+    """How many of the rows are no live passage."""
 
 
 class GenerationWords:
@@ -45,10 +48,11 @@ class GenerationWords:
         text: bm25.Field = bm25.TEXT,
         title: bm25.Field = bm25.TITLE,
     ) -> None:
-        self._searcher = searcher
-        self._text, self._title = text, title
         self._live = np.asarray(live, dtype=np.int64)
-        self._held: dict[tuple[str, str], _Live] = {}
+        self._parts = [_part(segment, self._live) for segment in searcher.segments]
+        # All that a posting says of its passage is its code: what each is worth is counted once.
+        self._worth = {"text": bm25.gain(counts(), lengths(), text), "title": bm25.gain(counts(), lengths(), title)}
+        self._holding: dict[tuple[str, str], int] = {}
 
     def search(self, words: str, limit: int) -> list[tuple[int, float]]:
         """Return up to `limit` passages that share a word with `words`, with their score, best first.
@@ -61,11 +65,18 @@ class GenerationWords:
 
     def scores(self, words: str, passages: Sequence[int]) -> list[float]:
         """Return the score of each of `passages`, which are live; 0.0 for one that shares no word with `words`."""
-        rows = np.searchsorted(self._live, np.asarray(passages, dtype=np.int64))
-        total = np.zeros(len(rows), dtype=np.float64)
-        for found, weight, field in self._terms(words):
-            at, held = _where(found.rows, rows)
-            total[held] += weight * bm25.gain(found.counts[at], found.lengths[at], field)
+        wanted = np.asarray(passages, dtype=np.int64)
+        total = np.zeros(len(wanted), dtype=np.float64)
+        places = []
+        for part in self._parts:
+            rows, held = _where(part.segment.ids, wanted)
+            places.append((rows, np.flatnonzero(held)))
+        for field, term, times in _asked(words):
+            found = [part.segment.holding(field, term) for part in self._parts]
+            weight = times * self._rarity(field, term, found)
+            for postings, (rows, here) in zip(found, places, strict=True):
+                at, hit = _where(rows_of(postings), rows)
+                total[here[hit]] += weight * self._worth[field][codes_of(postings[at])]
         scores: list[float] = total.tolist()
         return scores
 
@@ -75,36 +86,42 @@ class GenerationWords:
         It is the sum over the terms of `words`, each as often as it stands there, of what the passage's text and its
         document's title gain from the term.
         """
-        total = np.zeros(len(self._live), dtype=np.float64)
-        for found, weight, field in self._terms(words):
-            total[found.rows] += weight * bm25.gain(found.counts, found.lengths, field)
-        return total
-
-    def _terms(self, words: str) -> Iterator[tuple[_Live, float, bm25.Field]]:
-        """Yield for each term and field the passages that hold it, what an occurrence weighs, and the field."""
+        # One more, which takes what is not live.
+        total = np.zeros(len(self._live) + 1, dtype=np.float64)
         # The sums are made term by term in the order of the query, so that they are the same to the last bit.
-        for term, times in islice(Counter(terms(words)).items(), MOST_TERMS):
-            for where, find, field in (
-                ("text", self._searcher.in_texts, self._text),
-                ("title", self._searcher.in_titles, self._title),
-            ):
-                found = self._found(where, term, find)
-                rarity = bm25.rarity(len(found.rows), len(self._live))
-                yield found, times * rarity, field
+        for field, term, times in _asked(words):
+            found = [part.segment.holding(field, term) for part in self._parts]
+            weight = times * self._rarity(field, term, found)
+            for part, postings in zip(self._parts, found, strict=True):
+                total[part.live[rows_of(postings)]] += weight * self._worth[field][codes_of(postings)]
+        return total[:-1]
 
-    def _found(self, where: str, term: str, find: Callable[[str], Postings]) -> _Live:
-        """Return the live passages that hold a term. What was found before is held: a generation never changes."""
-        held = self._held  # another thread may put a new one in its place meanwhile
-        found = held.get((where, term))
-        if found is None:
-            found = self._only_live(find(term))
-            size = sum(len(one.rows) for one in held.values()) + len(found.rows)
-            self._held = {**(held if size <= _HELD else {}), (where, term): found}
-        return found
+    def _rarity(self, field: str, term: str, found: Sequence[Packed]) -> float:
+        """Return the weight of a term with these postings. How many are live is held: a generation never changes."""
+        holding = self._holding.get((field, term))
+        if holding is None:
+            holding = sum(
+                int(np.count_nonzero(part.live[rows_of(postings)] != len(self._live))) if part.dead else len(postings)
+                for part, postings in zip(self._parts, found, strict=True)
+            )
+            if len(self._holding) >= _HELD:
+                self._holding = {}
+            self._holding[field, term] = holding
+        return bm25.rarity(holding, len(self._live))
 
-    def _only_live(self, postings: Postings) -> _Live:
-        rows, live = _where(self._live, postings.ids)
-        return _Live(rows.astype(np.int32), postings.counts[live], postings.lengths[live])
+
+def _asked(words: str) -> Iterator[tuple[str, str, int]]:
+    """Yield the field, the term and how often it stands in `words`, of all that counts."""
+    for term, times in islice(Counter(terms(words)).items(), MOST_TERMS):
+        for field in FIELDS:
+            yield field, term, times
+
+
+def _part(segment: Segment, live: NDArray[np.int64]) -> _Part:
+    rows, here = _where(live, segment.ids)
+    at = np.full(len(segment), len(live), dtype=np.int32)
+    at[here] = rows
+    return _Part(segment, at, len(segment) - len(rows))
 
 
 def _where(known: NDArray[Any], wanted: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

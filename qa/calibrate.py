@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from index.errors import ModelError
-from index.lexical import analyze
+from index.terms import analyze
 from index.types import Passage
 from qa.expect import kind_fits
 from qa.read import MODEL_FOLDER

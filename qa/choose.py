@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from index.lexical import analyze
+from index.terms import analyze
 from qa.agree import Evidence
 from qa.asks import Form, form, parts
 from qa.calibrate import Weighed, content_words

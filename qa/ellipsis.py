@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from index.lexical import analyze
+from index.terms import analyze
 from qa.clauses import ask_anew, clause_of
 from qa.grammar import Part, Word, words_of
 from qa.mentions import Spoken

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from index.lexical import analyze
+from index.terms import analyze
 from qa.coreference import points_back, resolved
 from qa.ellipsis import OPENERS, completed, is_fragment
 from qa.mentions import TURNS_BACK, Memory, spoken_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from index.lexical import analyze
+from index.terms import analyze
 from index.types import Passage, Sentence, Span
 from qa.calibrate import Weighed, content_words, held_by, name_words
 from qa.types import Candidate, Retrieved

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from index.lexical import analyze
+from index.terms import analyze
 from index.types import Span
 from qa.calibrate import Weighed, content_words, name_words
 from qa.moments import CLOCK, DAY, DAY_OF_YEAR, moments

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from index.lexical import analyze
+from index.terms import analyze
 from qa.antecedents import INSIDE, somewhere, topic
 from qa.calibrate import content_words
 from qa.grammar import Part, Word, words_of

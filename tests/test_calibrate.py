@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from index.errors import ModelError
-from index.lexical import analyze
+from index.terms import analyze
 from index.types import Hit, Span
 from qa import calibrate
 from qa.calibrate import LARGEST_LEAD, Calibration, Features, content_words, features, lead, name_words

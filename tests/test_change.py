@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -160,7 +159,7 @@ def assert_gone(library: Path, text: str = SECRET, term: str = "quellbryxop") ->
     store = LocalStore(library, HashingEmbedder())
     try:
         # Words of passages that are not live any more would be dropped by the store: ask the index itself.
-        assert store._words.searcher().in_texts(term).ids.tolist() == []
+        assert all(len(one.holding("text", term)) == 0 for one in store._words.searcher().segments)
     finally:
         store.close()
 
@@ -170,12 +169,10 @@ def test_a_purged_document_is_in_no_byte_of_the_library(library: Path, folder: P
     run(library, folder)
     purged = ids(library)["secret.txt"]
     assert {place.file for place in absent.search(library, SECRET).places} == {"library.sqlite"}
-    before = contents(library / "words")
+    assert any(b"quellbryx" in data for data in contents(library / "words").values())
     assert delete(library, [purged], purge=True) == 3
     assert_gone(library)
     assert_gone(library, SECRET.replace("third", "fourth"))
-    # Tantivy packs its words so that no search of bytes would find them: not one file of the former index is left.
-    assert not set(contents(library / "words")) & {name for name in before if re.match("[0-9a-f]{32}", name)}
     assert texts(library) == {"tide.txt": TIDE, "lamp.txt": LAMP}
     assert found(library, "tide") == [TIDE]
     assert_whole(library)
@@ -240,10 +237,9 @@ def test_a_purge_that_was_cut_short_is_ended_by_the_next_change(library: Path, f
     with pytest.raises(KeyboardInterrupt), interrupted_at("call", finish_purge):
         delete(library, [ids(library)["secret.txt"]], purge=True)
     assert texts(library) == {"tide.txt": TIDE, "lamp.txt": LAMP}
-    before = contents(library / "words")
+    assert any(b"quellbryx" in data for data in contents(library / "words").values())
     assert run(library, folder).generation is None
     assert_gone(library)
-    assert not set(contents(library / "words")) & {name for name in before if re.match("[0-9a-f]{32}", name)}
     assert_whole(library)
 
 

@@ -18,10 +18,12 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from index.bm25 import TEXT, TITLE, Field
 from index.change import compact, delete, rollback
-from index.lexical import LONGEST, MOST, LexicalIndex, terms
+from index.lexical import LexicalIndex
+from index.postings import LONGEST, MOST
 from index.reembed import reembed
 from index.store import GenerationStore, LocalStore, live_passages
 from index.sync import sync
+from index.terms import terms
 from index.types import Filter, Passage
 from index.words import MOST_TERMS, GenerationWords
 from tests.fakes import HashingEmbedder, write_files
@@ -113,14 +115,26 @@ def test_only_so_many_different_words_of_a_query_count(tmp_path: Path) -> None:
 
 def test_what_is_held_in_memory_is_bounded_and_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("index.words._HELD", 3)
-    words = words_of(tmp_path, PASSAGES, [3, 5, 9])
+    words = words_of(tmp_path, PASSAGES, [3, 9])
     first = [words.search(query, 10) for query in QUERIES]
     assert [words.search(query, 10) for query in QUERIES] == first
-    assert sum(len(held.rows) for held in words._held.values()) <= 3
+    assert 0 < len(words._holding) <= 3
+
+
+@settings(max_examples=40, deadline=None)
+@given(queries=st.lists(st.sampled_from(QUERIES), min_size=1), live=st.sets(st.sampled_from([3, 5, 9])))
+def test_one_by_one_passages_have_the_scores_that_they_are_found_with(
+    tmp_path_factory: pytest.TempPathFactory, queries: list[str], live: set[int]
+) -> None:
+    words = words_of(tmp_path_factory.mktemp("words"), PASSAGES, sorted(live))
+    for query in queries:
+        found = dict(words.search(query, 10))
+        wanted = sorted(live, reverse=True)
+        assert words.scores(query, wanted) == [found.get(number, 0.0) for number in wanted]
 
 
 def test_many_threads_get_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.words._HELD", 4)  # so that they throw away what others use
+    monkeypatch.setattr("index.words._HELD", 2)  # so that they throw away what others use
     words = words_of(tmp_path, PASSAGES, [3, 5, 9])
     expected = [words.search(query, 10) for query in QUERIES]
     wrong: list[object] = []
