@@ -11,9 +11,9 @@ from typing import Any
 
 from api.console import printable
 from index.errors import EvaluationError
-from qa.chance import RESAMPLES, wilson
-from qa.compare import Comparison, Pair
-from qa.outcomes import SEED, Report
+from qa.evaluation.chance import RESAMPLES, wilson
+from qa.evaluation.compare import Comparison, Pair
+from qa.evaluation.outcomes import SEED, Report
 
 _THRESHOLD_ROW = "{:12} {:>9} {:>14} {:>20} {:>18}"
 

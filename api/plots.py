@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qa.chance import wilson
-from qa.curves import BINS, Bin, Point
+from qa.evaluation.chance import wilson
+from qa.evaluation.curves import BINS, Bin, Point
 
 _WIDTH, _HEIGHT = 360, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 14, 44

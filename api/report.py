@@ -13,11 +13,11 @@ from pathlib import Path
 
 from api.console import printable
 from api.plots import Stack, histogram, reliability_plot, risk_plot
-from qa.chance import RESAMPLES, wilson
-from qa.compare import Comparison, Pair
-from qa.curves import BINS
-from qa.labelled import Labelled
-from qa.outcomes import RANKS, SEED, AtThreshold, Outcome, Report
+from qa.evaluation.chance import RESAMPLES, wilson
+from qa.evaluation.compare import Comparison, Pair
+from qa.evaluation.curves import BINS
+from qa.evaluation.labelled import Labelled
+from qa.evaluation.outcomes import RANKS, SEED, AtThreshold, Outcome, Report
 
 _STYLE = Path(__file__).with_name("report.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

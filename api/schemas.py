@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from index import types as index_types
 from index.load.normalise import normalise
-from qa.dates import DatedPhrase
+from qa.values.dates import DatedPhrase
 from qa.receipt import LONGEST as LONGEST_RECEIPT
 from qa.risk import Kept
 from qa.types import LONGEST_QUESTION, MOST_CITATIONS, Answer, Citation, Question, Reply, Retrieved, Side, Turn

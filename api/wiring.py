@@ -22,7 +22,7 @@ from index.report import SyncPolicy, SyncProgress, SyncReport
 from index.store import LocalStore, TextStore
 from index.sync import Upload, ingest
 from qa import calibrate
-from qa.labelled import Labelled
+from qa.evaluation.labelled import Labelled
 from qa.read import Reader, SpanReader
 from qa.recalibrate import Recalibrated, recalibrate
 from qa.service import AnswerService

@@ -12,7 +12,7 @@ from typing import Any
 
 from index.load.normalise import normalise
 from index.sentences import split
-from qa.labelled import Gold, Labelled, read_questions
+from qa.evaluation.labelled import Gold, Labelled, read_questions
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

@@ -30,7 +30,7 @@ from index.sync import sync
 from index.terms import analyze
 from index.types import Filter, Hit, Passage
 from index.words import GenerationWords
-from qa.chance import paired_p
+from qa.evaluation.chance import paired_p
 from qa.fuse import WORDS, fuse
 from qa.measure import ndcg, recall
 from qa.retrieve import DEPTH, retrieve, telling

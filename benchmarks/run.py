@@ -15,7 +15,7 @@ from index.embed import Embedder
 from index.store import LocalStore
 from index.sync import sync
 from qa.evaluate import evaluate
-from qa.outcomes import Report
+from qa.evaluation.outcomes import Report
 from qa.service import AnswerService
 
 

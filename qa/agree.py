@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from qa.calibrate import Weighed
 from qa.expect import kind_fits
 from qa.matter import Claim, claim_of, rival_matter, same_matter, same_office, same_statement
-from qa.ranges import Relation
-from qa.values import Name, Words, relation
+from qa.values.ranges import Relation
+from qa.values.value import Name, Words, relation
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from qa.agree import AgreePolicy, Evidence, gather, rivals
 from qa.asks import Form, form, parts
 from qa.calibrate import Weighed
 from qa.choose import ChoicePolicy, choose
-from qa.dates import resolve
 from qa.expect import kind_fits
 from qa.quote import Quote, QuotePolicy, quote
 from qa.shorten import short_answer
 from qa.types import Answer, Candidate, Citation, Context, NoAnswer, Retrieved, Side, Understood
+from qa.values.dates import resolve
 
 _YES_OR_NO = re.compile(r"[\"'“‘(]*(?P<word>Yes|No)\b(?=\s*[,.:;!—–])", re.IGNORECASE)
 

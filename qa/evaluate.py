@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from index.store import PassageStore, TextStore
 from index.types import Document, Span
 from qa.compose import Citer
+from qa.evaluation.labelled import Gold, Labelled
+from qa.evaluation.outcomes import RANKS, Outcome, Report
 from qa.followup import turn_of
-from qa.labelled import Gold, Labelled
 from qa.measure import exact_match, ndcg, overlaps, recall, token_f1
-from qa.outcomes import RANKS, Outcome, Report
 from qa.risk import Step, Trial
 from qa.service import AnswerService, Asked
 from qa.types import Answer, Citation, Question, Retrieved, Turn

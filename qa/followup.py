@@ -12,11 +12,11 @@ import re
 from collections.abc import Sequence
 
 from index.terms import analyze
-from qa.coreference import points_back, resolved
-from qa.ellipsis import OPENERS, completed, is_fragment
-from qa.mentions import TURNS_BACK, Memory, spoken_of
-from qa.omitted import ones_named, which_of
-from qa.topic import carried
+from qa.turns.coreference import points_back, resolved
+from qa.turns.ellipsis import OPENERS, completed, is_fragment
+from qa.turns.mentions import TURNS_BACK, Memory, spoken_of
+from qa.turns.omitted import ones_named, which_of
+from qa.turns.topic import carried
 from qa.types import Answer, Reply, Turn
 
 LONGEST = 300

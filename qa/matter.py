@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from index.terms import analyze
 from index.types import Span
 from qa.calibrate import Weighed, content_words, name_words
-from qa.moments import CLOCK, DAY, DAY_OF_YEAR, moments
-from qa.quantities import Mention
-from qa.ranges import Range
-from qa.values import Value, value_of
+from qa.values.moments import CLOCK, DAY, DAY_OF_YEAR, moments
+from qa.values.quantities import Mention
+from qa.values.ranges import Range
+from qa.values.value import Value, value_of
 
 # Things that are told together in one report, and are asked for one at a time.
 _TOLD_TOGETHER: tuple[tuple[str, ...], ...] = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from index.sentences import split
 from index.types import Kind, Sentence, Span
-from qa.pronouns import Missing, leaning, namer, speaks
+from qa.english.pronouns import Missing, leaning, namer, speaks
 
 # How far from a sentence, in characters, what it leans on is looked for.
 _BEFORE, _AFTER = 4_000, 2_000

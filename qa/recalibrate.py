@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from index.errors import QuestionError
 from index.store import PassageStore
 from qa.calibrate import Calibration, chance, rescaled
-from qa.curves import calibration_error, reliability
 from qa.evaluate import trial
-from qa.labelled import Labelled
-from qa.outcomes import rounded
+from qa.evaluation.curves import calibration_error, reliability
+from qa.evaluation.labelled import Labelled
+from qa.evaluation.outcomes import rounded
 from qa.risk import USUAL, Kept, Step, Trial, Trials, keeping
 from qa.service import AnswerService
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from index.types import Document, Filter, Hit, Passage, Sentence, Span
-from qa.dates import DatedPhrase
 from qa.risk import Kept
+from qa.values.dates import DatedPhrase
 
 LONGEST_QUESTION = 2_000
 """Characters."""

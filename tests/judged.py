@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qa.labelled import Gold, Labelled
-from qa.outcomes import Outcome, Report
+from qa.evaluation.labelled import Gold, Labelled
+from qa.evaluation.outcomes import Outcome, Report
 from qa.service import Considered
 
 THRESHOLD = 0.5

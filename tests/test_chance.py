@@ -1,4 +1,4 @@
-"""qa/chance.py, against values worked out by hand and against scipy (a dependency of sentence-transformers)."""
+"""qa/evaluation/chance.py, against values worked out by hand and against scipy, which sentence-transformers needs."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from qa.chance import Interval, bootstrap, mcnemar, paired_p, wilson
+from qa.evaluation.chance import Interval, bootstrap, mcnemar, paired_p, wilson
 
 COIN = ([1.0, 0.0] * 50, [1] * 100)
 

@@ -1,4 +1,4 @@
-"""qa/runs.py and qa/compare.py"""
+"""qa/evaluation/runs.py and qa/evaluation/compare.py"""
 
 import json
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import EvaluationError
-from qa import runs
-from qa.compare import compare
-from qa.outcomes import Outcome, Verdict
-from qa.runs import Run, read_run, run_of, to_text
+from qa.evaluation import runs
+from qa.evaluation.compare import compare
+from qa.evaluation.outcomes import Outcome, Verdict
+from qa.evaluation.runs import Run, read_run, run_of, to_text
 from tests.judged import FOUR, outcome, report
 
 MODELS = {"reader": "r:1", "embedder": "e:1"}

@@ -1,11 +1,11 @@
-"""qa/curves.py, against values worked out by hand and against scikit-learn (a dependency of sentence-transformers)."""
+"""qa/evaluation/curves.py, against values worked out by hand and scikit-learn, which sentence-transformers needs."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from qa.curves import Bin, Point, area_under, auroc, calibration_error, reliability, risk_coverage
+from qa.evaluation.curves import Bin, Point, area_under, auroc, calibration_error, reliability, risk_coverage
 
 _JUDGED = st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans()), min_size=1, max_size=60)
 

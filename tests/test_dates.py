@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.dates import resolve
+from qa.values.dates import resolve
 
 SATURDAY = "2026-01-10"
 

@@ -3,8 +3,8 @@ import math
 import pytest
 
 from qa.evaluate import evaluate
-from qa.labelled import Gold, Labelled
-from qa.outcomes import Verdict
+from qa.evaluation.labelled import Gold, Labelled
+from qa.evaluation.outcomes import Verdict
 from tests.test_service import BAN, CATS, WordReader, service
 from tests.world import ListStore
 

@@ -12,8 +12,8 @@ from api import cli
 from api.evaluation import check_places, comparison_json, evaluation_lines, keep
 from index.embed import Embedder
 from index.errors import EvaluationError
-from qa.compare import compare
-from qa.runs import run_of
+from qa.evaluation.compare import compare
+from qa.evaluation.runs import run_of
 from tests.judged import FOUR, outcome, report
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"

@@ -1,4 +1,4 @@
-"""qa/labelled.py"""
+"""qa/evaluation/labelled.py"""
 
 import contextlib
 import json
@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import QuestionError
-from qa import labelled
-from qa.labelled import LONGEST_LABEL, MOST_ANSWERS, Gold, Labelled, read_questions
+from qa.evaluation import labelled
+from qa.evaluation.labelled import LONGEST_LABEL, MOST_ANSWERS, Gold, Labelled, read_questions
 from qa.types import LONGEST_QUESTION
 
 NAMES = st.sampled_from(

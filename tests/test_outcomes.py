@@ -1,12 +1,12 @@
-"""qa/outcomes.py"""
+"""qa/evaluation/outcomes.py"""
 
 import json
 from dataclasses import replace
 
 import pytest
 
-from qa.chance import Interval
-from qa.outcomes import AtThreshold, Verdict
+from qa.evaluation.chance import Interval
+from qa.evaluation.outcomes import AtThreshold, Verdict
 from tests.judged import FOUR, THRESHOLD, outcome, report
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from api import cli
 from index.embed import Embedder
 from qa import calibrate
-from qa.labelled import Gold, Labelled
+from qa.evaluation.labelled import Gold, Labelled
 from qa.read import SpanReader
 from qa.recalibrate import recalibrate
 from qa.risk import SILENT

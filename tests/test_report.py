@@ -8,10 +8,10 @@ import pytest
 
 from api.plots import Stack, histogram, reliability_plot, risk_plot
 from api.report import Heading, page
-from qa.compare import compare
-from qa.curves import Bin, Point
-from qa.labelled import Gold, Labelled
-from qa.runs import run_of
+from qa.evaluation.compare import compare
+from qa.evaluation.curves import Bin, Point
+from qa.evaluation.labelled import Gold, Labelled
+from qa.evaluation.runs import run_of
 from tests.judged import FOUR, outcome, report
 
 HEADING = Heading("questions.jsonl", "2026-01-10T12:00:00+00:00", {"reader": "r:1"})

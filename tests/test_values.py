@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.types import Span
-from qa.moments import moments
-from qa.quantities import quantities
-from qa.ranges import Range, Relation, compare
-from qa.values import Name, Value, Words, relation, value_of
+from qa.values.moments import moments
+from qa.values.quantities import quantities
+from qa.values.ranges import Range, Relation, compare
+from qa.values.value import Name, Value, Words, relation, value_of
 
 SAME, INCOMPATIBLE, UNKNOWN = Relation.SAME, Relation.INCOMPATIBLE, Relation.UNKNOWN
 PUBLISHED = "2026-01-10"  # a Saturday

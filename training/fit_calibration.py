@@ -34,7 +34,7 @@ from index.types import Passage, Span
 from qa.calibrate import FILE, LARGEST_LEAD, Calibration, Features, dot, made, rescaled, to_json
 from qa.compose import Citer
 from qa.evaluate import is_right, trial
-from qa.labelled import Labelled
+from qa.evaluation.labelled import Labelled
 from qa.read import MODEL_FOLDER, Reader, SpanReader, best_first
 from qa.recalibrate import figures
 from qa.risk import Trial, Trials

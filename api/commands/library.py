@@ -81,7 +81,7 @@ def _checker(questions: Path, min_right: float) -> Checker:
     from index.report import Check
     from index.store import PassageStore
     from qa.evaluate import evaluate
-    from qa.labelled import read_questions
+    from qa.evaluation.labelled import read_questions
 
     labelled = read_questions(questions)
     service = open_service(read_settings())

@@ -22,8 +22,8 @@ def evaluate(
     """Ask labelled questions and report how many are answered rightly, and how many rightly not."""
     with errors_told(as_json):
         from api.evaluation import check_places, comparison_json, evaluation_lines, keep
-        from qa.labelled import read_questions
-        from qa.runs import read_run, run_of, to_text
+        from qa.evaluation.labelled import read_questions
+        from qa.evaluation.runs import read_run, run_of, to_text
 
         # Whatever is wrong with the files is told before the models are loaded.
         check_places(questions, [place for place in (save, report_file) if place is not None])
@@ -34,7 +34,7 @@ def evaluate(
         from datetime import UTC, datetime
 
         from api.receipts import fingerprints, made_by
-        from qa.compare import compare as compared
+        from qa.evaluation.compare import compare as compared
         from qa.evaluate import evaluate as run
 
         store = runtime.store.current()
@@ -65,7 +65,7 @@ def bench(
     """Start a server on the library, ask it over HTTP, and report time to ready, time a question, and memory."""
     with errors_told(as_json):
         from api.bench import bench as run
-        from qa.labelled import read_questions
+        from qa.evaluation.labelled import read_questions
 
         report = run(read_settings(), [question.text for question in read_questions(questions)], rounds)
     if as_json:
@@ -85,7 +85,7 @@ def calibrate(
     from datetime import UTC, datetime
 
     with errors_told(as_json):
-        from qa.labelled import read_questions
+        from qa.evaluation.labelled import read_questions
 
         labelled = read_questions(questions)
         from api.evaluation import calibration_lines, keep

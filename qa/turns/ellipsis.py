@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 
 from index.terms import analyze
-from qa.clauses import ask_anew, clause_of
-from qa.grammar import Part, Word, words_of
-from qa.mentions import Spoken
-from qa.nouns import COUNTRIES
-from qa.omitted import opposite
-from qa.phrases import Kind, Phrase, Role, phrases_of
+from qa.english.clauses import ask_anew, clause_of
+from qa.english.grammar import Part, Word, words_of
+from qa.english.nouns import COUNTRIES
+from qa.english.phrases import Kind, Phrase, Role, phrases_of
+from qa.turns.mentions import Spoken
+from qa.turns.omitted import opposite
 from qa.types import Turn
 
 OPENERS = re.compile(

@@ -10,9 +10,9 @@ import re
 from datetime import date, timedelta
 
 from index.types import Span
-from qa import dates
-from qa.quantities import Mention
-from qa.ranges import Range
+from qa.values import dates
+from qa.values.quantities import Mention
+from qa.values.ranges import Range
 
 DAY, DAY_OF_YEAR, CLOCK = "day", "day of a year", "clock"
 

@@ -1,4 +1,4 @@
-"""Lists of English words, and the forms of verbs: what `qa/grammar.py` knows. They are closed where English is."""
+"""Lists of English words, and the forms of verbs: what `grammar.py` knows. They are closed where English is."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from index.types import Span
-from qa.moments import CLOCK, DAY, DAY_OF_YEAR, moments, same_year
-from qa.quantities import Mention, quantities
-from qa.ranges import Range, Relation, compare
+from qa.values.moments import CLOCK, DAY, DAY_OF_YEAR, moments, same_year
+from qa.values.quantities import Mention, quantities
+from qa.values.ranges import Range, Relation, compare
 
 # How far a qualifier, a unit or a future tense may stand from the span. What is further away is not looked at, so that
 # one sentence of a million characters costs no more than any other.

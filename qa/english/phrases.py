@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from qa.grammar import Part, Word, words_of
-from qa.lexicon import ASKING, BE, NATIONAL
-from qa.nouns import COUNTRIES, MONTHS, PEOPLE, PLACES, is_adjective, is_plural
-from qa.pronouns import people
+from qa.english.grammar import Part, Word, words_of
+from qa.english.lexicon import ASKING, BE, NATIONAL
+from qa.english.nouns import COUNTRIES, MONTHS, PEOPLE, PLACES, is_adjective, is_plural
+from qa.english.pronouns import people
 
 
 class Role(Enum):

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qa.antecedents import several, somebody, something, somewhere
-from qa.clauses import clause_of, statement_of
-from qa.grammar import Part, Word, words_of
-from qa.lexicon import ASKING, BE
-from qa.mentions import Mention, Spoken
-from qa.nouns import PLACES, is_plural
-from qa.phrases import Kind, Role, phrases_of
+from qa.english.clauses import clause_of, statement_of
+from qa.english.grammar import Part, Word, words_of
+from qa.english.lexicon import ASKING, BE
+from qa.english.nouns import PLACES, is_plural
+from qa.english.phrases import Kind, Role, phrases_of
+from qa.turns.antecedents import several, somebody, something, somewhere
+from qa.turns.mentions import Mention, Spoken
 from qa.types import Turn
 
 _PERSONAL = frozenset("he she him her his hers himself herself".split())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from qa.antecedents import several
-from qa.clauses import clause_of
-from qa.grammar import Part, Word, words_of
-from qa.mentions import Spoken
-from qa.nouns import plural, singular
-from qa.phrases import Kind, Phrase, Role, phrases_of
+from qa.english.clauses import clause_of
+from qa.english.grammar import Part, Word, words_of
+from qa.english.nouns import plural, singular
+from qa.english.phrases import Kind, Phrase, Role, phrases_of
+from qa.turns.antecedents import several
+from qa.turns.mentions import Spoken
 from qa.types import Turn
 
 _OPPOSITES = tuple(

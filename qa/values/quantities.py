@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, replace
 
 from index.types import Span
-from qa.numerals import HALF, Amount, amounts, half_more
-from qa.ranges import ANY, Range
-from qa.units import Unit, unit_after, unit_before
+from qa.values.numerals import HALF, Amount, amounts, half_more
+from qa.values.ranges import ANY, Range
+from qa.values.units import Unit, unit_after, unit_before
 
 _ABOUT = re.compile(r"(?:about|around|roughly|approximately|some|an estimated|circa|ca\.?|c\.|~|≈)\s?$", re.IGNORECASE)
 _NEARLY = re.compile(r"(?:nearly|almost|close to|just (?:under|below)|just short of)\s$", re.IGNORECASE)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from qa.mentions import FEMALE, LISTED, MALE, NO_ANTECEDENT, TURNS_BACK, Mention, Spoken, prominence, said_in
-from qa.nouns import PLACES, RELATIONAL
-from qa.phrases import Kind, Role
-from qa.pronouns import people
+from qa.english.nouns import PLACES, RELATIONAL
+from qa.english.phrases import Kind, Role
+from qa.english.pronouns import people
+from qa.turns.mentions import FEMALE, LISTED, MALE, NO_ANTECEDENT, TURNS_BACK, Mention, Spoken, prominence, said_in
 from qa.types import Turn
 
 _GROUPS = frozenset(

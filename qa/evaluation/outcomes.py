@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from qa.chance import RESAMPLES, Interval, bootstrap_mean
-from qa.curves import Bin, Point, area_under, auroc, calibration_error, reliability, risk_coverage
-from qa.labelled import Labelled
+from qa.evaluation.chance import RESAMPLES, Interval, bootstrap_mean
+from qa.evaluation.curves import Bin, Point, area_under, auroc, calibration_error, reliability, risk_coverage
+from qa.evaluation.labelled import Labelled
 from qa.service import Considered
 
 RANKS = 10

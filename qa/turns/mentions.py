@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from qa.grammar import words_of
-from qa.nouns import ADJECTIVES, PEOPLE, RELATIONAL
-from qa.phrases import Kind, Phrase, Role, asks_who, phrases_of
-from qa.pronouns import people
+from qa.english.grammar import words_of
+from qa.english.nouns import ADJECTIVES, PEOPLE, RELATIONAL
+from qa.english.phrases import Kind, Phrase, Role, asks_who, phrases_of
+from qa.english.pronouns import people
 from qa.types import Turn
 
 TURNS_BACK = 8

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from qa.chance import Interval, bootstrap_mean, mcnemar, paired_p
-from qa.outcomes import RANKS, SEED
-from qa.runs import Asked, Run
+from qa.evaluation.chance import Interval, bootstrap_mean, mcnemar, paired_p
+from qa.evaluation.outcomes import RANKS, SEED
+from qa.evaluation.runs import Asked, Run
 
 _MCNEMAR = "McNemar, exact"
 _PERMUTATION = "paired permutation"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qa.grammar import Part, Word, words_of
-from qa.lexicon import BE, DO, past, third
+from qa.english.grammar import Part, Word, words_of
+from qa.english.lexicon import BE, DO, past, third
 
 _QUESTION = re.compile(r"\s*[?.!]+\s*$")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from index.errors import EvaluationError
-from qa.outcomes import Outcome, Report, Verdict
+from qa.evaluation.outcomes import Outcome, Report, Verdict
 
 FORMAT = 1
 KIND = "citespan evaluation"

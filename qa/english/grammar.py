@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from qa import lexicon
+from qa.english import lexicon
 
 
 class Part(Enum):

@@ -1,0 +1,1 @@
+"""Labelled questions, what became of them, and how sure the figures are; `evaluate.py` asks them."""
