@@ -16,7 +16,7 @@ from index.library import Library
 def backup(folder: Path, file: Path) -> int:
     """Write the library as it is at one moment to `file`, and return its newest generation.
 
-    Nothing waits for it: readers and a writer go on. What is derived (vector and word indexes) is not in it; it is built again.
+    Nothing waits for it: readers and a writer go on. The vector and word indexes are not in it; they are built again.
 
     :raises LibraryError: if `file` exists or cannot be written.
     """

@@ -127,6 +127,11 @@ def rows_of(postings: Packed) -> NDArray[np.uint32]:
     return postings >> np.uint32(_CODE_BITS)
 
 
+def packed(rows: Ints) -> Packed:
+    """Return for each row what no posting of it is less than, and every posting of an earlier row is."""
+    return rows.astype(np.uint32) << np.uint32(_CODE_BITS)
+
+
 def codes_of(postings: Packed) -> NDArray[np.uint32]:
     """Return the codes of postings, which count in `counts` and `lengths`."""
     return postings & np.uint32(CODES - 1)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index import bm25
 from index.lexical import LexicalSearcher
-from index.postings import FIELDS, Packed, Segment, codes_of, counts, lengths, rows_of
+from index.postings import FIELDS, Packed, Segment, codes_of, counts, lengths, packed, rows_of
 from index.terms import terms
 
 # Different terms of a query that count, the first ones: each may stand in all passages. More did not help the long
@@ -21,6 +20,20 @@ from index.terms import terms
 MOST_TERMS = 32
 # Terms of which it is held how many live passages hold them.
 _HELD = 20_000
+# Sums in another order differ by less than this share.
+_ROUNDING = 1e-9
+# Rows are sorted to be added up if they are fewer than one in so many; else each has its place.
+_SORTED = 50
+_BLOCK = 64
+# While few postings are read, it is worth a look whether the other lists must be, if those have so many times as many,
+# and if so many times as many are read as at the last look. So few passages are then quickly looked up in them.
+_AHEAD = 2
+_FEW = 5_000
+
+Rows = NDArray[np.int64]
+_Gains = tuple[Rows, NDArray[np.float64]]
+_NO_ROWS = np.empty(0, dtype=np.int64)
+_NO_GAINS = np.empty(0, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +46,30 @@ class _Part:
     """How many of the rows are no live passage."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A term of a query in one field: its postings in each part, what an occurrence weighs, and what each code says."""
+
+    found: tuple[Packed, ...]
+    weight: float
+    worth: NDArray[np.float64]
+
+    @property
+    def most(self) -> float:
+        """The most that a passage can gain by it."""
+        return self.weight * float(self.worth.max())
+
+    @property
+    def size(self) -> int:
+        return sum(len(postings) for postings in self.found)
+
+
 class GenerationWords:
     """BM25 over the live passages of one generation, from any thread.
 
-    The index may hold others: of earlier generations, or of one that is being made. They are left out before anything
-    is counted, so they change no score.
+    The score of a passage is the sum over the terms of the query, each as often as it stands there, of what the
+    passage's text and its document's title gain from the term. The index may hold other passages: of earlier
+    generations, or of one that is being made. They are left out before anything is counted, so they change no score.
     """
 
     def __init__(
@@ -59,62 +91,120 @@ class GenerationWords:
 
         Equal scores are in the order of the ids.
         """
-        scores = self._scores(words)
-        rows = bm25.best(scores, limit)
-        return list(zip(self._live[rows].tolist(), scores[rows].tolist(), strict=True))
+        asked = self._asked(words)
+        rows = self._candidates(asked, limit)
+        scores = self._scores(asked, self._live[rows])
+        best = bm25.best(scores, limit)
+        return list(zip(self._live[rows[best]].tolist(), scores[best].tolist(), strict=True))
 
     def scores(self, words: str, passages: Sequence[int]) -> list[float]:
         """Return the score of each of `passages`, which are live; 0.0 for one that shares no word with `words`."""
-        wanted = np.asarray(passages, dtype=np.int64)
-        total = np.zeros(len(wanted), dtype=np.float64)
-        places = []
-        for part in self._parts:
-            rows, held = _where(part.segment.ids, wanted)
-            places.append((rows, np.flatnonzero(held)))
-        for field, term, times in _asked(words):
-            found = [part.segment.holding(field, term) for part in self._parts]
-            weight = times * self._rarity(field, term, found)
-            for postings, (rows, here) in zip(found, places, strict=True):
-                at, hit = _where(rows_of(postings), rows)
-                total[here[hit]] += weight * self._worth[field][codes_of(postings[at])]
-        scores: list[float] = total.tolist()
+        scores: list[float] = self._scores(self._asked(words), np.asarray(passages, dtype=np.int64)).tolist()
         return scores
 
-    def _scores(self, words: str) -> NDArray[np.float64]:
-        """Return the score of each live passage, float64 (passages,).
-
-        It is the sum over the terms of `words`, each as often as it stands there, of what the passage's text and its
-        document's title gain from the term.
-        """
-        # One more, which takes what is not live.
-        total = np.zeros(len(self._live) + 1, dtype=np.float64)
+    def _scores(self, asked: Sequence[_Asked], passages: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the score of each passage, float64 (passages,)."""
+        total = np.zeros(len(passages), dtype=np.float64)
+        places = []
+        for part in self._parts:
+            rows, held = _where(part.segment.ids, passages)
+            places.append((packed(rows), np.flatnonzero(held)))
         # The sums are made term by term in the order of the query, so that they are the same to the last bit.
-        for field, term, times in _asked(words):
-            found = [part.segment.holding(field, term) for part in self._parts]
-            weight = times * self._rarity(field, term, found)
-            for part, postings in zip(self._parts, found, strict=True):
-                total[part.live[rows_of(postings)]] += weight * self._worth[field][codes_of(postings)]
-        return total[:-1]
+        for one in asked:
+            for postings, (wanted, here) in zip(one.found, places, strict=True):
+                if len(postings):
+                    said = postings[np.minimum(np.searchsorted(postings, wanted), len(postings) - 1)]
+                    hit = rows_of(said) == rows_of(wanted)
+                    total[here[hit]] += one.weight * one.worth[codes_of(said[hit])]
+        return total
 
-    def _rarity(self, field: str, term: str, found: Sequence[Packed]) -> float:
-        """Return the weight of a term with these postings. How many are live is held: a generation never changes."""
+    def _candidates(self, asked: Sequence[_Asked], limit: int) -> Rows:
+        """Return live passages, ascending, that include the `limit` best and all their ties.
+
+        Terms are taken from the rarest on. Once the `limit`-th best passage has more of them than all other terms
+        together could give, only those that can still reach it are looked at, and the lists of the frequent terms are
+        not read through (MaxScore: Turtle & Flood, "Query evaluation: strategies and optimizations", 1995).
+        """
+        lists = sorted(asked, key=lambda one: one.size)
+        taken, read, looked_at = [], 0, 0
+        for number, one in enumerate(lists, start=1):
+            taken.append(self._gains(one))
+            read += one.size
+            rest = lists[number:]
+            ahead = sum(other.size for other in rest)
+            if ahead > _AHEAD * read > _AHEAD**2 * looked_at and read < len(self._live) // _SORTED:
+                looked_at = read
+                found = self._reaching(taken, limit, sum(other.most for other in rest))
+                if found is not None and len(found) <= _FEW:
+                    return found
+        found = self._reaching(taken, limit, 0.0)
+        return np.empty(0, dtype=np.int64) if found is None else found
+
+    def _reaching(self, taken: Sequence[_Gains], limit: int, beyond: float) -> Rows | None:
+        """Return the rows, ascending, that may be among the `limit` best if each may still gain up to `beyond`.
+
+        None if those that gained nothing so far may be, too.
+        """
+        rows, gains = (np.concatenate(each) for each in zip(*taken, strict=True)) if taken else (_NO_ROWS, _NO_GAINS)
+        if len(rows) < len(self._live) // _SORTED:
+            rows, where = np.unique(rows, return_inverse=True)
+            sums = np.bincount(where, gains, len(rows)).astype(np.float64, copy=False)
+        else:
+            each = np.bincount(rows, gains, len(self._live)).astype(np.float64, copy=False)
+            rows = np.flatnonzero(each > max(0.0, _at_most(each, limit) * (1.0 - _ROUNDING) - beyond))
+            sums = each[rows]
+        least = _greatest(sums, limit) * (1.0 - _ROUNDING)
+        if least > beyond or beyond == 0.0:
+            return rows[sums + beyond >= least]
+        return None
+
+    def _gains(self, one: _Asked) -> _Gains:
+        """Return the live passages that hold a term, as rows among all live ones, and what each gains."""
+        rows, gains = [], []
+        for part, postings in zip(self._parts, one.found, strict=True):
+            at = part.live[rows_of(postings)]
+            live = at < len(self._live)
+            rows.append(at[live])
+            gains.append(one.weight * one.worth[codes_of(postings[live])])
+        return np.concatenate(rows).astype(np.int64), np.concatenate(gains)
+
+    def _asked(self, words: str) -> list[_Asked]:
+        """Return all terms and fields that some passage holds, in the order of the query."""
+        asked = []
+        for term, times in islice(Counter(terms(words)).items(), MOST_TERMS):
+            for field in FIELDS:
+                found = tuple(part.segment.holding(field, term) for part in self._parts)
+                holding = self._live_among(field, term, found)
+                if holding:
+                    weight = times * bm25.rarity(holding, len(self._live))
+                    asked.append(_Asked(found, weight, self._worth[field]))
+        return asked
+
+    def _live_among(self, field: str, term: str, found: Sequence[Packed]) -> int:
+        """Return how many live passages hold a term. It is held: a generation never changes."""
         holding = self._holding.get((field, term))
         if holding is None:
             holding = sum(
-                int(np.count_nonzero(part.live[rows_of(postings)] != len(self._live))) if part.dead else len(postings)
+                int(np.count_nonzero(part.live[rows_of(postings)] < len(self._live))) if part.dead else len(postings)
                 for part, postings in zip(self._parts, found, strict=True)
             )
             if len(self._holding) >= _HELD:
                 self._holding = {}
             self._holding[field, term] = holding
-        return bm25.rarity(holding, len(self._live))
+        return holding
 
 
-def _asked(words: str) -> Iterator[tuple[str, str, int]]:
-    """Yield the field, the term and how often it stands in `words`, of all that counts."""
-    for term, times in islice(Counter(terms(words)).items(), MOST_TERMS):
-        for field in FIELDS:
-            yield field, term, times
+def _at_most(sums: NDArray[np.float64], number: int) -> float:
+    """Return what is at most the `number`-th greatest of many `sums`, and mostly near it."""
+    # So many blocks have one that is as great as their greatest.
+    return _greatest(sums[: len(sums) // _BLOCK * _BLOCK].reshape(-1, _BLOCK).max(axis=1), number)
+
+
+def _greatest(sums: NDArray[np.float64], number: int) -> float:
+    """Return the `number`-th greatest of `sums`; 0.0 if there are not so many."""
+    if not 0 < number <= len(sums):
+        return 0.0
+    return float(np.partition(sums, len(sums) - number)[len(sums) - number])
 
 
 def _part(segment: Segment, live: NDArray[np.int64]) -> _Part:
@@ -124,7 +214,7 @@ def _part(segment: Segment, live: NDArray[np.int64]) -> _Part:
     return _Part(segment, at, len(segment) - len(rows))
 
 
-def _where(known: NDArray[Any], wanted: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _where(known: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[Rows, NDArray[np.bool_]]:
     """Return where those of `wanted` that are in `known`, which ascends, stand there, and which of them are."""
     at = np.searchsorted(known, wanted)
     held = at < len(known)

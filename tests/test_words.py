@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -156,6 +157,44 @@ def test_many_threads_get_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     finally:
         sys.setswitchinterval(before)
     assert wrong == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_the_best_are_found_though_frequent_words_are_not_read_through(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "frequent and rare"
+    # Word n stands in every n-th passage, more often in some.
+    texts = {
+        number: " ".join(f"w{n} " * (1 + number // n % 3) for n in (1, 2, 3, 5, 17, 50, 97, 211) if number % n == 0)
+        for number in range(1, 700)
+    }
+    index = LexicalIndex(folder, "one")
+    if index.complete_to < 0:
+        index.rebuild([(number, f"Title {number % 4}", text) for number, text in texts.items()])
+        index.add([(number, "Title 1", "w1 w97 w2") for number in range(700, 720)])
+    live = data.draw(st.sampled_from([range(1, 720), range(1, 720, 2), range(300, 710)]))
+    words = GenerationWords(index.searcher(), list(live))
+    query = " ".join(data.draw(st.lists(st.sampled_from(["w1", "w2", "w3", "w50", "w97", "w211", "title", "none"]))))
+    limit = data.draw(st.sampled_from([1, 5, 60, 1000]))
+    everything = sorted(zip(words.scores(query, list(live)), live, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    assert words.search(query, limit) == [(number, score) for score, number in everything if score > 0][:limit]
+
+
+def test_lists_of_frequent_words_are_not_read_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passages = [(n, "Coast", "the tide" + " lamp" * (n % 300 == 0) + " zebra" * (n % 500 == 0)) for n in range(1, 3000)]
+    words = words_of(tmp_path, passages, range(1, 3000))
+    read: list[int] = []
+    gains = words._gains
+
+    def reading(one: Any) -> Any:
+        read.append(one.size)
+        return gains(one)
+
+    monkeypatch.setattr(words, "_gains", reading)
+    assert [number for number, _ in words.search("the tide of a zebra with a lamp", 3)] == [1500, 500, 1000]
+    assert sorted(read) == [5, 9]
 
 
 WORD = st.sampled_from(["tide", "tides", "lamp", "harbour", "the", "ebb"])
