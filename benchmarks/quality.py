@@ -2,14 +2,16 @@
 
 usage: python -m benchmarks.quality [--questions N] [--save FILE]
 
-Three sets: the news articles with their questions, the same with the source articles taken out (so nothing can be
-answered), and SQuAD 2.0 in the open setting (a sample of N questions; the whole set takes an hour).
+Four sets: the news articles with their questions, the same at a risk of 1 (whatever was found is answered), the same
+with the source articles taken out (so nothing can be answered), and SQuAD 2.0 in the open setting (a sample of N
+questions; the whole set takes an hour).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from api.settings import Settings
@@ -26,8 +28,10 @@ def main() -> None:
     embedder = open_embedder(Settings())
     service = open_service(Settings())
     results = []
-    for questions in (news(), news_without_sources(), squad_open().sample(arguments.questions)):
-        _, figures = run(questions, embedder, service)
+    answering = replace(news(), name="news, everything answered")
+    sets = [(news(), None), (answering, 1.0), (news_without_sources(), None)]
+    for questions, risk in [*sets, (squad_open().sample(arguments.questions), None)]:
+        _, figures = run(questions, embedder, service, risk)
         results.append(figures)
         for name, value in figures.items():
             print(f"{name:28} {value}", flush=True)

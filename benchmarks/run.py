@@ -34,12 +34,14 @@ def library(questions: QuestionSet, embedder: Embedder) -> Iterator[LocalStore]:
             store.close()
 
 
-def run(questions: QuestionSet, embedder: Embedder, service: AnswerService) -> tuple[Report, dict[str, Any]]:
-    """Return the report on a set and its figures, with what they were measured on."""
+def run(
+    questions: QuestionSet, embedder: Embedder, service: AnswerService, risk: float | None = None
+) -> tuple[Report, dict[str, Any]]:
+    """Return the report on a set and its figures, with what they were measured on. `risk` as for `evaluate`."""
     started = time.perf_counter()
     with library(questions, embedder) as store:
         synced = time.perf_counter() - started
-        report = evaluate(questions.questions, service, store.current())
+        report = evaluate(questions.questions, service, store.current(), risk)
     figures = {
         "set": questions.name,
         "documents": len(questions.documents),

@@ -26,14 +26,19 @@ _COUNTED_CITATIONS = 2
 _WORDS = 0.6
 
 
-def evaluate(questions: Sequence[Labelled], service: AnswerService, store: PassageStore) -> Report:
-    """Return what the service makes of `questions`, asked in order; those of one conversation follow one another."""
+def evaluate(
+    questions: Sequence[Labelled], service: AnswerService, store: PassageStore, risk: float | None = None
+) -> Report:
+    """Return what the service makes of `questions`, asked in order; those of one conversation follow one another.
+
+    `risk` is that of every question; None is the default's threshold.
+    """
     conversations: dict[str, tuple[Turn, ...]] = {}
     outcomes, places = [], _Places(store)
     threshold = None
     for labelled in questions:
         turns = conversations.get(labelled.conversation, ()) if labelled.conversation is not None else ()
-        asked = service.ask(Question(labelled.text, turns), store)
+        asked = service.ask(Question(labelled.text, turns, risk=risk), store)
         threshold = asked.reply.understood.threshold
         if labelled.conversation is not None:
             conversations[labelled.conversation] = (*turns, turn_of(labelled.text, asked.reply))
