@@ -14,8 +14,9 @@ from index.errors import UnknownDocument
 from index.lexical import LexicalIndex
 from index.library import Library
 from index.naming import free_id
+from index.quantise import forget_lists
 from index.tidy import empty_log, finish_purge, keep_words, tidy
-from index.writer import Writer, drop_unused_vectors, newest_active
+from index.writer import Writer, drop_unused_quantisers, drop_unused_vectors, newest_active
 
 # Pages given back at a time: a few milliseconds' work.
 _PAGES_AT_ONCE = 256
@@ -199,9 +200,11 @@ def compact(
         writer.drop_dead()
         with writer.transaction() as db:
             drop_unused_vectors(db)
+            drop_unused_quantisers(db)
         gone = writer.dropped()
         if gone:
             keep_words(library, words)
+            forget_lists(library)
             writer.forget_dropped()
         _give_back(folder)
         empty_log(folder)

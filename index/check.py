@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from index import schema
 from index.errors import LibraryDamaged
 from index.lexical import LexicalIndex
 from index.library import Library
+from index.lists import open_lists, place
 from index.types import Kind, Span
 
 # How many problems are named; a library with more has one cause, not many.
@@ -52,6 +55,7 @@ def check_library(folder: Path) -> Checked:
             *_wrong_passages(library, connection, generation.number),
             *_wrong_generations(library),
             *_wrong_words(library),
+            *_wrong_lists(library),
         ]
         (revisions,) = connection.execute("SELECT count(*) FROM revisions").fetchone()
         return Checked(
@@ -135,3 +139,21 @@ def _wrong_words(library: Library) -> Iterator[str]:
         yield "the passages of the word index are not in order; delete the folder `words`, it is rebuilt"
     if missing := set(library.kept_ids()) - set(held):
         yield f"the word index lacks {len(missing)} passages; delete the folder `words`, it is rebuilt"
+
+
+def _wrong_lists(library: Library) -> Iterator[str]:
+    """Yield what does not hold of the quantisers and of the vectors in their lists; those to be made anew may lack."""
+    for quantiser in library.quantisers():
+        path = place(library.folder, quantiser)
+        try:
+            lists = open_lists(path, quantiser, library.meta["history"], library.centroids(quantiser))
+        except LibraryDamaged as error:
+            yield str(error)
+            continue
+        if lists is None:
+            continue
+        held = [number for number in library.kept_ids() if number <= lists.complete_to]
+        if not np.isin(held, lists.ids).all():
+            yield f"{path.name} lacks vectors; delete the file, it is made anew"
+        elif any((lists.vectors(np.asarray(ids)) != stored).any() for ids, stored in library.stored_vectors(held)):
+            yield f"{path.name} holds other vectors than the library; delete the file, it is made anew"

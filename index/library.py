@@ -6,6 +6,7 @@ so it never sees half of a sync.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import threading
@@ -26,7 +27,19 @@ from index.errors import (
     UnknownGeneration,
     UnknownRevision,
 )
-from index.types import Diff, Document, Generation, Kind, Passage, PastRevision, Revision, Sentence, Span
+from index.types import (
+    Diff,
+    Document,
+    Filter,
+    Generation,
+    Kind,
+    Passage,
+    PastRevision,
+    Quantiser,
+    Revision,
+    Sentence,
+    Span,
+)
 
 _DOCUMENT = """v.document_id, v.uri, r.id, v.title, v.author, v.publisher, v.published_at, v.language, v.tags,
                r.characters, v.passages, l.added, v.pages, v.copy_group"""
@@ -217,7 +230,7 @@ class Library:
         :raises UnknownDocument: if it was never there, or is purged.
         """
         rows = self._connection().execute(
-            "SELECT r.id, v.title, v.published_at, r.characters, v.passages, l.added, l.removed, a.created_at, "
+            "SELECT r.id, v.title, v.published_at, r.characters, v.passages, v.tags, l.added, l.removed, a.created_at, "
             "b.created_at FROM versions v CROSS JOIN lives l ON l.version = v.id "
             "JOIN revisions r ON r.number = v.revision LEFT JOIN generations a ON a.number = l.added "
             "LEFT JOIN generations b ON b.number = l.removed "
@@ -228,12 +241,25 @@ class Library:
             PastRevision(
                 revision, title, published, characters, passages, added, added_at,
                 removed if removed <= generation else None, removed_at if removed <= generation else None,
+                tuple(json.loads(tags)),
             )
-            for revision, title, published, characters, passages, added, removed, added_at, removed_at in rows
+            for revision, title, published, characters, passages, tags, added, removed, added_at, removed_at in rows
         ]  # fmt: skip
         if not found:
-            raise UnknownDocument(f"no document {document_id!r} in this library; `citespan documents` lists them")
+            raise no_document(document_id)
         return found
+
+    def lives(self, generation: int) -> Iterator[tuple[str, int, int, int, str]]:
+        """Yield each life that began by a generation, the oldest first, with what it takes to say who may see it.
+
+        Of each: the document's id, from which generation it counts, before which one, its passages, and its tags in
+        JSON.
+        """
+        yield from self._connection().execute(
+            "SELECT v.document_id, l.added, l.removed, v.passages, v.tags FROM lives l "
+            "JOIN versions v ON v.id = l.version WHERE l.added <= ? ORDER BY l.added",
+            (generation,),
+        )
 
     def document(self, generation: int, document_id: str) -> Document:
         """Return a live document.
@@ -250,9 +276,7 @@ class Library:
             .fetchone()
         )
         if row is None:
-            raise UnknownDocument(
-                f"no document {document_id!r} in generation {generation}; `citespan documents` lists them"
-            )
+            raise no_document(document_id, generation)
         return _document(row)
 
     def copies(self, generation: int, group: str) -> list[Document]:
@@ -279,7 +303,7 @@ class Library:
             .fetchone()
         )
         if row is None:
-            raise UnknownRevision(f"document {document_id!r} has no revision {revision_id!r} in this library")
+            raise no_revision(document_id, revision_id)
         return Revision(revision_id, row[0].decode())
 
     def was_purged(self, document_id: str, revision_id: str) -> bool:
@@ -318,6 +342,34 @@ class Library:
         """Return the ids of all live passages, ascending."""
         return self._ids(_LIVE, {"g": generation})
 
+    def admitted_ids(self, generation: int, where: Filter) -> list[int]:
+        """Return the ids of the live passages of the documents that `where` admits, ascending."""
+        conditions, values = [_LIVE], {"g": generation, "from": where.published_from, "to": where.published_to}
+        if where.published_from is not None:
+            conditions.append("substr(v.published_at, 1, 10) >= substr(:from, 1, 10) AND v.published_at != ''")
+        if where.published_to is not None:
+            conditions.append("substr(v.published_at, 1, 10) <= substr(:to, 1, 10) AND v.published_at != ''")
+        if where.document_ids is not None:
+            conditions.append("v.document_id IN (SELECT value FROM json_each(:ids))")
+        if where.tags is not None:
+            wanted = "SELECT value FROM json_each(:tags)"
+            conditions.append(f"EXISTS (SELECT 1 FROM json_each(v.tags) WHERE value IN ({wanted}))")
+        if where.language is not None:
+            # What stands before the first hyphen.
+            spoken = "coalesce(v.language, '') || '-'"
+            conditions.append(f"substr({spoken}, 1, instr({spoken}, '-') - 1) = :language")
+        rows = self._connection().execute(
+            "SELECT p.id FROM lives l JOIN versions v ON v.id = l.version JOIN passages p ON p.version_id = v.id "
+            f"WHERE {' AND '.join(conditions)} ORDER BY p.id",
+            {
+                **values,
+                "ids": json.dumps(sorted(where.document_ids or ())),
+                "tags": json.dumps(sorted(where.tags or ())),
+                "language": "" if where.language is None else where.language.split("-")[0],
+            },
+        )
+        return [row[0] for row in rows]
+
     def coming_ids(self, generation: int, ending: Collection[str]) -> list[int]:
         """Return the passages of a generation that is staged and not committed, ascending.
 
@@ -336,6 +388,10 @@ class Library:
             "AND l.added <= (SELECT coalesce(max(number), 0) FROM generations)) ORDER BY p.id"
         )
         return [row[0] for row in rows]
+
+    def passage_ids(self) -> list[int]:
+        """Return the ids of all passages, those of a generation that is staged too, ascending."""
+        return [row[0] for row in self._connection().execute("SELECT id FROM passages ORDER BY id")]
 
     def newest_kept(self) -> int:
         """Return the greatest id of a passage of any generation that is kept, 0 if there is none."""
@@ -361,17 +417,47 @@ class Library:
 
         :raises LibraryDamaged: if a passage has no vector.
         """
+        for batch, vectors in self.stored_vectors(ids):
+            yield batch, vectors.astype(np.float32)
+
+    def stored_vectors(self, ids: Iterable[int]) -> Iterator[tuple[list[int], NDArray[np.float16]]]:
+        """Yield the same in the precision in which they are stored."""
         for batch in _batches(list(ids)):
-            rows = dict(
-                self._connection().execute(
-                    "SELECT p.id, x.vector FROM passages p JOIN vectors x ON x.key = p.vector_key "
-                    f"WHERE p.id IN ({','.join(str(int(i)) for i in batch)})"
-                )
-            )
-            if len(rows) != len(batch):
-                raise LibraryDamaged(f"{self.path}: {len(batch) - len(rows)} passages have no vector; sync anew")
-            stacked = np.frombuffer(b"".join(rows[i] for i in batch), dtype=np.float16).reshape(len(batch), -1)
-            yield list(batch), stacked.astype(np.float32)
+            yield list(batch), stored_vectors(self._connection(), batch)
+
+    def quantiser(self, generation: int) -> Quantiser | None:
+        """Return what the vectors of a generation are split into lists by; None if all are compared."""
+        connection = self._connection()
+        if not schema.has_quantisers(connection):
+            return None
+        row = connection.execute(
+            "SELECT number, newest, sha256 FROM quantisers "
+            "WHERE since <= :g AND until > :g ORDER BY number DESC LIMIT 1",
+            {"g": generation},
+        ).fetchone()
+        return None if row is None else Quantiser(*row)
+
+    def quantisers(self) -> list[Quantiser]:
+        """Return all quantisers of generations that are kept, or staged, the oldest first."""
+        connection = self._connection()
+        if not schema.has_quantisers(connection):
+            return []
+        rows = connection.execute("SELECT number, newest, sha256 FROM quantisers ORDER BY number")
+        return [Quantiser(*row) for row in rows]
+
+    def centroids(self, quantiser: Quantiser) -> NDArray[np.float32]:
+        """Return the middles of a quantiser's lists, of unit length: float32 (lists, dimensions).
+
+        :raises LibraryDamaged: if they are not those that were learned.
+        """
+        row = (
+            self._connection()
+            .execute("SELECT centroids FROM quantisers WHERE number = ?", (quantiser.number,))
+            .fetchone()
+        )
+        if row is None or hashlib.sha256(row[0]).hexdigest() != quantiser.sha256:
+            raise LibraryDamaged(f"{self.path}: quantiser {quantiser.number} has another hash; restore a backup")
+        return np.frombuffer(row[0], dtype=np.float32).reshape(-1, int(self.meta["dimensions"]))
 
     def words(self, ids: Iterable[int]) -> Iterator[tuple[int, str, str]]:
         """Yield (id, title, text) of passages, live or not, as the word index takes them."""
@@ -382,6 +468,33 @@ class Library:
             )
             for number, title, revision, start, end in rows.fetchall():
                 yield number, title, self._slice(revision, start, end)
+
+
+def no_document(document_id: str, generation: int | None = None) -> UnknownDocument:
+    """Return the error that there is no such document, in a generation or ever."""
+    where = "this library" if generation is None else f"generation {generation}"
+    return UnknownDocument(f"no document {document_id!r} in {where}; `citespan documents` lists them")
+
+
+def no_revision(document_id: str, revision_id: str) -> UnknownRevision:
+    """Return the error that a document has, and had, no such revision."""
+    return UnknownRevision(f"document {document_id!r} has no revision {revision_id!r} in this library")
+
+
+def stored_vectors(connection: sqlite3.Connection, ids: Sequence[int]) -> NDArray[np.float16]:
+    """Return the vectors of passages as they are stored, float16 (ids, dimensions).
+
+    :raises LibraryDamaged: if a passage has no vector.
+    """
+    rows = dict(
+        connection.execute(
+            "SELECT p.id, x.vector FROM passages p JOIN vectors x ON x.key = p.vector_key "
+            f"WHERE p.id IN ({','.join(str(int(i)) for i in ids)})"
+        )
+    )
+    if len(rows) != len(ids):
+        raise LibraryDamaged(f"{len(ids) - len(rows)} passages have no vector; sync the documents anew")
+    return np.frombuffer(b"".join(rows[i] for i in ids), dtype=np.float16).reshape(len(ids), -1)
 
 
 def _document(row: Sequence[Any]) -> Document:

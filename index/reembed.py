@@ -12,6 +12,8 @@ from index.embed import Embedder
 from index.lexical import LexicalIndex
 from index.library import Library
 from index.naming import embedding_text
+from index.quantise import learn_anew, write_lists_of
+from index.quantising import USUAL, Quantising
 from index.tidy import tidy
 from index.writer import Writer, drop_unused_vectors
 
@@ -34,6 +36,7 @@ def reembed(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
     lock_timeout: float = 10.0,
+    quantising: Quantising = USUAL,
 ) -> Reembedded:
     """Make `embedder` the library's: embed every kept passage, then switch all of them in one commit.
 
@@ -55,7 +58,9 @@ def reembed(
                 if not waiting:
                     # What an interrupted sync left staged would belong to the generation that is written now.
                     tidy(library, writer, LexicalIndex(folder, library.meta["history"]))
-                    return Reembedded(_switch(writer, embedder), total, embedded)
+                    generation = _switch(writer, embedder, quantising)
+                    write_lists_of(library, generation)
+                    return Reembedded(generation, total, embedded)
                 batch = list(library.words(waiting[:_AT_ONCE]))
                 texts = [embedding_text(title, text) for _, title, text in batch]
                 keys = [vector_key(embedder.fingerprint, text) for text in texts]
@@ -82,7 +87,7 @@ def _waiting(library: Library, writer: Writer, embedder: Embedder) -> list[int]:
     return [number for number in library.kept_ids() if number not in done]
 
 
-def _switch(writer: Writer, embedder: Embedder) -> int:
+def _switch(writer: Writer, embedder: Embedder, quantising: Quantising) -> int:
     """Put the new vectors in the place of the old ones, and return the generation that has them."""
     with writer.transaction() as db:
         db.execute(
@@ -94,5 +99,8 @@ def _switch(writer: Writer, embedder: Embedder) -> int:
         settings = {"embedder": embedder.fingerprint, "dimensions": str(embedder.dimensions)}
         db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(settings.items()))
         drop_unused_vectors(db)
+        # By what the former vectors were split, these cannot be.
+        db.execute("DELETE FROM quantisers")
+        learn_anew(db, quantising)
         writer.write_generation(db, writer.generation, {"reembedded": 1})
     return writer.generation

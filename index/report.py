@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from index.passages import PassagePolicy
+from index.quantising import Quantising
 from index.store import PassageStore
 
 Stage = Literal["scan", "read", "embed", "index", "check", "commit"]
@@ -18,7 +19,7 @@ class SyncPolicy:
 
     `encoding` is tried for text that is not UTF-8; `largest` is in bytes. `keep_missing` keeps the documents whose
     files are gone; `allow_vanish` lets more than half of the library vanish; `include_deleted` takes in again what was
-    deleted by hand.
+    deleted by hand. `quantising` says when vectors are split into lists.
     """
 
     passages: PassagePolicy = field(default_factory=PassagePolicy)
@@ -27,6 +28,7 @@ class SyncPolicy:
     keep_missing: bool = False
     allow_vanish: bool = False
     include_deleted: bool = False
+    quantising: Quantising = field(default_factory=Quantising)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,16 @@ CREATE TABLE purged_revisions (
 ) WITHOUT ROWID;
 """
 
+# What a library made before this was thought of may lack.
+_LATER_DDL = """
+-- What the vectors of a large library are split into lists by: the middles of the lists, float32. It counts for the
+-- generations from `since` and before `until`, and of several that do the newest.
+CREATE TABLE IF NOT EXISTS quantisers (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, since INTEGER NOT NULL, until INTEGER NOT NULL, newest INTEGER NOT NULL,
+    sha256 TEXT NOT NULL, centroids BLOB NOT NULL
+);
+"""
+
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     """Return a connection in autocommit mode to the existing library file `path`.
@@ -127,18 +137,33 @@ def create(path: Path, meta: dict[str, str]) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         rows = ",".join(f"({_quote(key)}, {_quote(value)})" for key, value in {"format": FORMAT, **meta}.items())
         # One script, one transaction: executescript would otherwise commit table by table.
-        connection.executescript(f"BEGIN IMMEDIATE;{_DDL}INSERT INTO meta VALUES {rows};COMMIT;")
+        connection.executescript(f"BEGIN IMMEDIATE;{_DDL}{_LATER_DDL}INSERT INTO meta VALUES {rows};COMMIT;")
     finally:
         connection.close()
 
 
+def complete(connection: sqlite3.Connection) -> None:
+    """Make the tables that a library lacks because it is older than they are. Under the writer's lock."""
+    if not has_quantisers(connection):
+        connection.executescript(f"BEGIN IMMEDIATE;{_LATER_DDL}COMMIT;")
+
+
+def has_quantisers(connection: sqlite3.Connection) -> bool:
+    """Return whether the library has the table of quantisers."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'quantisers'").fetchone() is not None
+
+
 def check_format(path: Path, meta: dict[str, str]) -> None:
     """Raise LibraryFormat if a library with the settings `meta` is not for this version of Citespan."""
-    if meta.get("format") != FORMAT:
-        raise LibraryFormat(
-            f"{path}: library format {meta.get('format', 'unknown')}, this version reads format {FORMAT}; "
-            "sync the documents into a new library folder"
+    found = meta.get("format", "unknown")
+    if found != FORMAT:
+        is_newer = found.isdecimal() and int(found) > int(FORMAT)
+        way_out = (
+            "a newer Citespan wrote it: upgrade to that, or restore a backup from before into another folder"
+            if is_newer
+            else "sync the documents into a new library folder"
         )
+        raise LibraryFormat(f"{path}: library format {found}, this version reads format {FORMAT}; {way_out}")
 
 
 @contextmanager

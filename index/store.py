@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -28,7 +29,11 @@ _MEND_SECONDS = 120.0
 _BATCH = 500
 # Passages held in memory by one generation: some 10 MB.
 _HELD = 5_000
-# Earlier generations held for questions about the past; each holds a copy of all vectors.
+# Filters whose passages are held by one generation.
+_FILTERS = 8
+# Passages that are weighed one by one where no others are admitted.
+_FEW = 20_000
+# Earlier generations held for questions about the past; each holds a copy of all vectors while the library is small.
 _PAST = 2
 _log = logging.getLogger(__name__)
 
@@ -99,7 +104,7 @@ class LibraryTexts:
 
 
 class GenerationStore(LibraryTexts):
-    """PassageStore over the local library, FAISS and tantivy."""
+    """PassageStore over the local library, its vector index and its word index."""
 
     def __init__(
         self, library: Library, generation: Generation, embedder: Embedder, vectors: VectorIndex, words: LexicalSearcher
@@ -109,16 +114,17 @@ class GenerationStore(LibraryTexts):
         self.vectors = vectors
         self._words = GenerationWords(words, vectors.ids())
         self._held: dict[int, Passage] = {}
+        self._admitted: OrderedDict[Filter, NDArray[np.int64]] = OrderedDict()
 
     def embed(self, query: str) -> NDArray[np.float32]:
         vector: NDArray[np.float32] = self.embedder.embed([query])[0]
         return vector
 
     def by_vector(self, query: NDArray[np.float32], limit: int, where: Filter) -> list[Hit]:
-        return self._hits(lambda count: self.vectors.search(query, count), limit, where)
+        return self._hits(lambda count, among: self.vectors.search(query, count, among), limit, where)
 
     def by_words(self, query: str, limit: int, where: Filter) -> list[Hit]:
-        return self._hits(lambda count: self._words.search(query, count), limit, where)
+        return self._hits(lambda count, among: self._by_words(query, count, among), limit, where)
 
     def cosines(self, query: NDArray[np.float32], passages: Sequence[Passage]) -> list[float]:
         return self.vectors.cosines(query, [passage.id for passage in passages]) if passages else []
@@ -126,15 +132,16 @@ class GenerationStore(LibraryTexts):
     def shares(self, query: str, passages: Sequence[Passage]) -> list[float]:
         return self._words.scores(query, [passage.id for passage in passages]) if passages else []
 
-    def _hits(self, search: Callable[[int], Ranking], limit: int, where: Filter) -> list[Hit]:
+    def _hits(self, search: Callable[[int, NDArray[np.int64] | None], Ranking], limit: int, where: Filter) -> list[Hit]:
         """Search wider until `limit` hits are live and admitted, with all their ties, or nothing more is found."""
         if limit < 1:
             return []
         count = (limit if where.is_open else limit * _WIDEN) + 1
+        among = None if where.is_open else self._those(where)
         while True:
-            ranking = search(count)
-            # Most that are not live any more are seen without a look into the library.
-            passages = self._passages([number for number, _ in ranking if number in self.vectors])
+            ranking = search(count, among)
+            # Those that are not live any more, or not admitted, are seen without a look into the library.
+            passages = self._passages(self._within([number for number, _ in ranking], among))
             kept = [
                 (passages[n], score) for n, score in ranking if n in passages and where.admits(passages[n].document)
             ]
@@ -144,6 +151,32 @@ class GenerationStore(LibraryTexts):
         # The indexes leave the order of ties open; what the passages say settles it, the same everywhere.
         kept.sort(key=lambda pair: (-pair[1], pair[0].text, pair[0].document.id, pair[0].span))
         return [Hit(passage, score, rank) for rank, (passage, score) in enumerate(kept[:limit], start=1)]
+
+    def _by_words(self, query: str, count: int, among: NDArray[np.int64] | None) -> Ranking:
+        if among is None or len(among) > _FEW:
+            return self._words.search(query, count)
+        # So few are weighed one by one: to search all for them may mean to rank all.
+        scores = np.asarray(self._words.scores(query, among.tolist()), dtype=np.float64)
+        best = np.argsort(-scores, kind="stable")[:count]
+        return [(int(among[place]), float(scores[place])) for place in best if scores[place] > 0]
+
+    def _within(self, ids: list[int], among: NDArray[np.int64] | None) -> list[int]:
+        if among is None:
+            return [number for number in ids if number in self.vectors]
+        within: list[int] = np.asarray(ids, dtype=np.int64)[np.isin(ids, among)].tolist()
+        return within
+
+    def _those(self, where: Filter) -> NDArray[np.int64]:
+        """Return the passages that are live and admitted, ascending. The last few answers are held."""
+        held = self._admitted
+        found = held.get(where)
+        if found is None:
+            found = np.asarray(self._library.admitted_ids(self._generation.number, where), dtype=np.int64)
+            held[where] = found
+            while len(held) > _FILTERS:
+                with suppress(KeyError):  # another thread may have been quicker
+                    held.popitem(last=False)
+        return found
 
     def _passages(self, ids: list[int]) -> dict[int, Passage]:
         """Return those of `ids` that are live. What was fetched before is held: a generation never changes."""
@@ -220,7 +253,7 @@ class LocalStore:
                 self._past.popitem(last=False)
             return held
 
-    def holds(self, store: GenerationStore) -> bool:
+    def holds(self, store: TextStore) -> bool:
         """Return whether what `store` answers from is still whole: no retention or purge has reached it."""
         number = store.generation.number
         if number == 0:

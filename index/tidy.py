@@ -9,6 +9,7 @@ from index import schema
 from index.errors import LibraryBusy
 from index.lexical import LexicalIndex
 from index.library import Library
+from index.quantise import forget_lists
 from index.writer import Writer
 
 # How long readers are waited for that keep the write-ahead log from being emptied. None reads for longer.
@@ -30,11 +31,12 @@ def tidy(library: Library, writer: Writer, words: LexicalIndex) -> None:
 
 
 def finish_purge(library: Library, writer: Writer, words: LexicalIndex) -> None:
-    """Take what was purged out of the word index and out of the write-ahead log, and note that it is done.
+    """Take what was purged out of both indexes and out of the write-ahead log, and note that it is done.
 
     :raises LibraryBusy: if a reader keeps the log from being emptied; the next change of the library tries again.
     """
     keep_words(library, words)
+    forget_lists(library)
     empty_log(library.folder)
     writer.forget_dropped()
 

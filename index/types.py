@@ -146,6 +146,7 @@ class PastRevision:
     added_at: str | None
     removed: int | None
     removed_at: str | None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,18 @@ class Filter:
     def is_open(self) -> bool:
         """Whether every document passes."""
         return self == Filter()
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiser:
+    """What a large library's vectors are split into lists by: `newest` was its newest passage when that was learned.
+
+    `sha256` (in hex) is that of the middles of its lists.
+    """
+
+    number: int
+    newest: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)

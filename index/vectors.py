@@ -1,83 +1,122 @@
-"""The vector index: FAISS over the live passages. The only file that knows FAISS.
+"""The passages of one generation that are nearest to a vector.
 
-It is derived from the library and lives in memory: built from the stored vectors when a library is opened (nothing is
-embedded), then brought forward generation by generation.
+It is derived from the library: nothing is embedded to make it. How the nearest are found is another file's: `exact.py`
+while the library is small, `quantised.py` from the generation on that has a quantiser.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import cast
+from collections.abc import Sequence
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from index.exact import Exact, Nearest
 from index.library import Library
+from index.quantised import Quantised
+from index.types import Quantiser
+
+# How much more is looked at than is asked for, and at least: what a rough score puts a little too low is still found.
+_MORE = 2
+_LEAST = 16
+_WIDEN = 4
+# So few passages are all compared.
+_COMPARED = 1_000
 
 
 class VectorIndex:
     """The vectors of one generation, frozen: `forward` returns another one, so searches under way are undisturbed."""
 
-    def __init__(self, index: faiss.IndexIDMap2, generation: int) -> None:
-        self._index = index
+    def __init__(
+        self, dimensions: int, generation: int, quantiser: Quantiser | None, held: NDArray[np.int64], nearest: Nearest
+    ) -> None:
         self.generation = generation
-        self._held = np.sort(faiss.vector_to_array(index.id_map))
+        self._dimensions = dimensions
+        self._quantiser = quantiser
+        self._held = held
+        self._nearest = nearest
 
     @classmethod
     def build(cls, library: Library, dimensions: int, generation: int) -> VectorIndex:
         """Return the index of all passages live in `generation`."""
-        return cls.of(library, dimensions, generation, library.live_ids(generation))
+        return cls.of(library, dimensions, generation, library.live_ids(generation), library.quantiser(generation))
 
     @classmethod
-    def of(cls, library: Library, dimensions: int, generation: int, ids: Sequence[int]) -> VectorIndex:
-        """Return the index of the passages `ids`, which make up `generation`."""
-        index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimensions))
-        _add(index, library, ids)
-        return cls(index, generation)
+    def of(
+        cls,
+        library: Library,
+        dimensions: int,
+        generation: int,
+        ids: Sequence[int],
+        quantiser: Quantiser | None = None,
+    ) -> VectorIndex:
+        """Return the index of the passages `ids`, ascending, which make up `generation`."""
+        live = np.asarray(ids, dtype=np.int64)
+        nearest: Nearest = (
+            Exact.of(library, dimensions, live) if quantiser is None else Quantised.of(library, quantiser, live)
+        )
+        return cls(dimensions, generation, quantiser, live, nearest)
 
     def forward(self, library: Library, generation: int) -> VectorIndex:
         """Return the index of another generation, later or earlier, made from this one and what differs."""
+        quantiser = library.quantiser(generation)
         # Compared with what is held: the library no longer knows passages that were purged, or let go, meanwhile.
-        live = np.asarray(library.live_ids(generation), dtype=np.int64)
-        removed = np.setdiff1d(self._held, live, assume_unique=True)
-        index = cast(faiss.IndexIDMap2, faiss.clone_index(self._index))
-        if len(removed):
-            index.remove_ids(faiss.IDSelectorBatch(removed))
-        _add(index, library, np.setdiff1d(live, self._held, assume_unique=True).tolist())
-        return VectorIndex(index, generation)
+        ids = library.live_ids(generation)
+        if quantiser != self._quantiser:
+            return VectorIndex.of(library, self._dimensions, generation, ids, quantiser)
+        live = np.asarray(ids, dtype=np.int64)
+        nearest = self._nearest.forward(library, self._held, live)
+        return VectorIndex(self._dimensions, generation, quantiser, live, nearest)
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return len(self._held)
 
     def ids(self) -> list[int]:
         """Return the passages it holds, ascending."""
-        return [int(i) for i in self._held]
+        found: list[int] = self._held.tolist()
+        return found
 
     def __contains__(self, passage: int) -> bool:
         at = int(np.searchsorted(self._held, passage))
         return at < len(self._held) and int(self._held[at]) == passage
 
-    def search(self, query: NDArray[np.float32], limit: int) -> list[tuple[int, float]]:
-        """Return up to `limit` passages with their cosine similarity, best first.
+    def search(
+        self, query: NDArray[np.float32], limit: int, among: NDArray[np.int64] | None = None
+    ) -> list[tuple[int, float]]:
+        """Return up to `limit` passages with their cosine similarity, best first, and equal ones in the order of ids.
 
-        `query` is one vector of unit length, float32 (dimensions,).
+        `query` is one vector of unit length, float32 (dimensions,). `among` are some of those it holds, ascending, and
+        only they are found.
         """
-        count = min(limit, len(self))
-        if count == 0:
+        wanted = min(limit, len(self) if among is None else len(among))
+        if wanted < 1:
             return []
-        scores, ids = self._index.search(query.reshape(1, -1), count)
-        return [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
+        near = self._near(query, wanted, among)
+        cosines = np.asarray(self.cosines(query, near.tolist()))
+        best = np.lexsort((near, -cosines))[:wanted]
+        return list(zip(near[best].tolist(), cosines[best].tolist(), strict=True))
+
+    def _near(self, query: NDArray[np.float32], wanted: int, among: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        """Return at least `wanted` passages, and all that no rougher look could tell from them."""
+        if among is not None and len(among) <= _COMPARED:
+            return among
+        count = wanted * _MORE + _LEAST
+        while True:
+            ids, scores = self._nearest.shortlist(query, count + 1, among)
+            if len(ids) <= count:
+                return ids
+            # Which of equals come first depends on how the index came about; so those equal to the first that is left
+            # out are left out too, and the same generation always gives the same passages.
+            near: NDArray[np.int64] = ids[scores > scores[count]]
+            if len(near) >= wanted:
+                return near
+            count *= _WIDEN
 
     def cosines(self, query: NDArray[np.float32], passages: Sequence[int]) -> list[float]:
         """Return the cosine similarity of each of `passages`, which it holds, to a vector of unit length."""
-        vectors = self._index.reconstruct_batch(np.asarray(passages, dtype=np.int64)).astype(np.float64)
+        if not passages:
+            return []
+        vectors = self._nearest.vectors(passages).astype(np.float64)
         # Row by row: a product of matrices may add up differently with what else is in it.
         found: list[float] = (vectors * query.astype(np.float64)).sum(axis=1).tolist()
         return found
-
-
-def _add(index: faiss.IndexIDMap2, library: Library, ids: Iterable[int]) -> None:
-    for batch, vectors in library.vectors(ids):
-        faiss.normalize_L2(vectors)  # float16 in the library, so a little off 1
-        index.add_with_ids(vectors, np.asarray(batch, dtype=np.int64))

@@ -6,6 +6,7 @@ throws them away; only the vectors stay, keyed by what was embedded, so that not
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import uuid
@@ -67,6 +68,7 @@ class Writer:
         self._lock = _lock(self._folder, self._timeout)
         try:
             self._db = schema.connect(self._folder / schema.FILE_NAME, writable=True)
+            schema.complete(self._db)
             number = self._db.execute("SELECT coalesce(max(number), 0) FROM generations").fetchone()[0]
             self.generation: int = number + 1
         except BaseException:
@@ -104,6 +106,7 @@ class Writer:
         """
         with self.transaction() as db:
             db.execute("DELETE FROM lives WHERE added >= ?", (self.generation,))
+            db.execute("DELETE FROM quantisers WHERE since >= ?", (self.generation,))
             dead = "SELECT v.id FROM versions v WHERE NOT EXISTS (SELECT 1 FROM lives l WHERE l.version = v.id)"
             db.execute(f"INSERT OR IGNORE INTO dropped SELECT id FROM passages WHERE version_id IN ({dead})")
             db.execute(f"DELETE FROM versions WHERE id IN ({dead})")
@@ -228,6 +231,23 @@ class Writer:
                 db.execute("INSERT OR IGNORE INTO lives VALUES (?, ?, ?)", (row[0], self.generation, schema.FOREVER))
         return row is not None
 
+    # ---- what vectors are split into lists by -------------------------------------------------------------------
+
+    def stage_quantiser(self, centroids: NDArray[np.float32], newest: int) -> None:
+        """Have the coming generation, whose newest passage is `newest`, begin with a quantiser of its own."""
+        with self.transaction() as db:
+            insert_quantiser(db, self.generation, centroids, newest)
+
+    def coming_passages(self, after: int = 0) -> int:
+        """Return how many passages with an id above `after` the coming generation has, with those that it may end."""
+        there = f"l.removed = {schema.FOREVER}"
+        if after > 0:
+            counted = f"count(*) FROM passages p JOIN lives l ON l.version = p.version_id WHERE p.id > :a AND {there}"
+        else:  # not one by one: there may be a million
+            counted = f"coalesce(sum(v.passages), 0) FROM lives l JOIN versions v ON v.id = l.version WHERE {there}"
+        count: int = self._db.execute(f"SELECT {counted}", {"a": after}).fetchone()[0]
+        return count
+
     # ---- the moment of change -----------------------------------------------------------------------------------
 
     def commit(
@@ -257,6 +277,8 @@ class Writer:
             self.end(db, (*changed, *removed))
             self.write_generation(db, self.generation, summary, active=False)
             self.generation += 1
+            # It has no part in what was learned for the one that is kept aside.
+            db.execute("UPDATE quantisers SET until = :g WHERE since = :g - 1", {"g": self.generation})
             self.become(db, before)
             self.write_generation(db, self.generation, {"kept_aside": self.generation - 1})
         return self.generation - 1
@@ -323,6 +345,23 @@ def drop_unused_vectors(db: sqlite3.Connection) -> None:
     db.execute(
         "DELETE FROM vectors WHERE NOT EXISTS (SELECT 1 FROM passages p WHERE p.vector_key = key) "
         "AND NOT EXISTS (SELECT 1 FROM rekeyed n WHERE n.vector_key = key)"
+    )
+
+
+def drop_unused_quantisers(db: sqlite3.Connection) -> None:
+    """Delete the quantisers that no generation has."""
+    db.execute(
+        "DELETE FROM quantisers WHERE NOT EXISTS (SELECT 1 FROM generations g WHERE quantisers.number = "
+        "(SELECT max(q.number) FROM quantisers q WHERE q.since <= g.number AND q.until > g.number))"
+    )
+
+
+def insert_quantiser(db: sqlite3.Connection, since: int, centroids: NDArray[np.float32], newest: int) -> None:
+    """Have the vectors of the generations from `since` on split into lists by `centroids`."""
+    data = centroids.astype(np.float32).tobytes()
+    db.execute(
+        "INSERT INTO quantisers (since, until, newest, sha256, centroids) VALUES (?, ?, ?, ?, ?)",
+        (since, schema.FOREVER, newest, hashlib.sha256(data).hexdigest(), data),
     )
 
 

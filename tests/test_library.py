@@ -401,13 +401,21 @@ def test_a_database_of_another_program_is_a_damaged_library(tmp_path: Path) -> N
         Library(tmp_path)
 
 
-def test_a_library_of_another_format_is_named_as_such(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "way_out"),
+    [("99", "a newer Citespan wrote it: upgrade"), ("1", "sync the documents"), ("x", "sync the documents")],
+)
+def test_a_library_of_another_format_is_named_as_such_and_left_as_it_is(
+    folder: Path, number: str, way_out: str
+) -> None:
     connection = sqlite3.connect(folder / "library.sqlite")
-    connection.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'format'", (number,))
     connection.commit()
     connection.close()
-    with pytest.raises(LibraryFormat, match=r"library format 99, this version reads format 2"):
+    before = (folder / "library.sqlite").read_bytes()
+    with pytest.raises(LibraryFormat, match=f"library format {number}, this version reads format 2; {way_out}"):
         Library(folder)
+    assert (folder / "library.sqlite").read_bytes() == before
 
 
 def test_a_library_made_beside_the_remains_of_a_deleted_one_is_new(folder: Path) -> None:
