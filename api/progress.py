@@ -8,11 +8,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from typing import TYPE_CHECKING
 
 from index.report import SyncProgress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 Clock = Callable[[], float]
 
@@ -118,6 +120,9 @@ def sync_progress(
     console: Console | None = None, *, clock: Clock = time.monotonic
 ) -> Iterator[Callable[[SyncProgress], None]]:
     """Yield what shows on `console` (standard error) how far a sync is; the bar is gone at the end."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     shown = Console(stderr=True) if console is None else console
     if not shown.is_terminal:
         yield SyncLines(clock, _to_stderr if console is None else lambda line: shown.out(line, highlight=False))

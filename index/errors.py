@@ -57,6 +57,12 @@ class BrokenLink(UnreadableDocument):
     code = "broken-link"
 
 
+class NotReplaceable(DocumentError):
+    """There is another document of this name, and whoever sent this one may not touch it."""
+
+    code = "not-replaceable"
+
+
 class EmptyDocument(DocumentError):
     """The file holds nothing, or no sentence."""
 
@@ -169,6 +175,12 @@ class ModelError(CitespanError):
     """A model is missing, damaged or not the one that was expected."""
 
     code = "model-error"
+
+
+class ModelUnfit(ModelError):
+    """A model is what it should be, and this machine's runtime does not make of it what it should."""
+
+    code = "model-unfit"
 
 
 # ---- questions --------------------------------------------------------------------------------------------------

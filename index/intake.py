@@ -6,18 +6,30 @@ generation. Whatever stops an intake before that leaves the library as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from index.drafts import Draft, FileState, vector_key
 from index.embed import Embedder
-from index.errors import DocumentError, EmptyDocument, SafetyStop, UnreadableDocument
+from index.embed_ahead import EmbeddingAhead
+from index.errors import (
+    DocumentError,
+    EmptyDocument,
+    NotReplaceable,
+    SafetyStop,
+    UnknownDocument,
+    UnreadableDocument,
+)  # fmt: skip
 from index.lexical import LexicalIndex
 from index.library import Library
 from index.load import Limits, Loaded
 from index.load.isolate import SafeLoader
 from index.naming import embedding_text, free_id, overridden, title_from
 from index.passages import cut
+from index.quantise import quantise
 from index.report import Check, Checker, Failure, Stage, SyncPolicy, SyncProgress
 from index.sentences import split
 from index.store import GenerationStore
@@ -26,7 +38,6 @@ from index.types import Generation, LoadedDocument, Metadata, Revision
 from index.vectors import VectorIndex
 from index.writer import Writer
 
-_EMBED_AT_ONCE = 256
 # More characters than any language has in a token. Tokenizers count 0 for what they drop and 1 for a "word" of any
 # length: a page of such characters would make one passage of megabytes.
 _TOKEN_CHARACTERS = 10
@@ -58,7 +69,7 @@ class Intake:
         self._restored: list[str] = []
         self._states: list[FileState] = []
         self._staged: list[int] = []
-        self._pending: dict[bytes, str] = {}
+        self._ahead = EmbeddingAhead(embedder, self._embedded)
         self.failed: list[Failure] = []
         self.kept_out: list[str] = []
         self.ignored: list[str] = []
@@ -80,8 +91,9 @@ class Intake:
         self._tell(SyncProgress(stage, self.seen, self.total, self.embedded))
 
     def close(self) -> None:
-        """End the process that the loaders run in."""
+        """End the process that the loaders run in, and the embedding; what is embedded is kept."""
         self._loader.close()
+        self._ahead.close(self._writer.stage_vectors)
 
     def tidy(self) -> None:
         """Undo what an interrupted change left behind, and mend the word index."""
@@ -109,13 +121,25 @@ class Intake:
         """Remember a file that was read and is as it was."""
         self._states.append(state)
 
+    def expect_within(self, tags: frozenset[str], path: str, identities: Iterable[str]) -> None:
+        """Raise NotReplaceable if one of these documents carries none of `tags`, now or when it was deleted."""
+        for identity in identities:
+            try:
+                newest = self._library.revisions(self._library.generation().number, identity, limit=1)
+            except UnknownDocument:
+                continue  # purged, or never landed
+            if tags.isdisjoint(newest[0].tags):
+                reason = "a document of this name is there and may not be replaced; take another name"
+                raise NotReplaceable(path, reason)
+
     def documents(
         self, state: FileState, data: bytes, sidecar: bytes | None, before: Mapping[str, str],
         given: Metadata | None = None, *, wanted: bool = False,
     ) -> None:  # fmt: skip
         """Take in the documents of one file; `before` are those that it had, by member.
 
-        `given` is what the sender says of the only document in it. `wanted` takes in again what was deleted by hand.
+        `given` is what the sender says of the only document in it; of several its tags alone are taken. `wanted` takes
+        in again what was deleted by hand.
 
         :raises DocumentError: if nothing of it can be read; what the library has of it stays.
         """
@@ -125,8 +149,9 @@ class Intake:
         broken = {error.name for error in loaded.failures}
         documents: dict[str, str] = {m: i for m, i in before.items() if _place(state.path, m) in broken}
         for document in loaded.documents:
-            if given is not None and len(loaded.documents) == 1:
-                document = replace(document, metadata=overridden(document.metadata, given))
+            if given is not None:
+                said = given if len(loaded.documents) == 1 else Metadata(tags=given.tags)
+                document = replace(document, metadata=overridden(document.metadata, said))
             try:
                 identity = self._document(state, document, before, wanted)
                 if identity is None:
@@ -199,16 +224,12 @@ class Intake:
         keys = [vector_key(self._embedder.fingerprint, text) for text in texts]
         self._staged += self._writer.stage_version(draft, cuts, keys)
         missing = self._writer.missing_vectors(keys)
-        self._pending.update((key, text) for key, text in zip(keys, texts, strict=True) if key in missing)
-        self._embed_pending(everything=False)
+        self._ahead.add({key: text for key, text in zip(keys, texts, strict=True) if key in missing})
 
-    def _embed_pending(self, *, everything: bool) -> None:
-        while len(self._pending) >= (1 if everything else _EMBED_AT_ONCE):
-            keys = list(self._pending)[:_EMBED_AT_ONCE]
-            vectors = self._embedder.embed([self._pending.pop(key) for key in keys])
-            self._writer.stage_vectors(keys, vectors)
-            self.embedded += len(keys)
-            self.report("embed")
+    def _embedded(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
+        self._writer.stage_vectors(keys, vectors)
+        self.embedded += len(keys)
+        self.report("embed")
 
     # ---- landing --------------------------------------------------------------------------------------------------
 
@@ -230,13 +251,16 @@ class Intake:
             )
         if self._dry_run:
             return None
-        self._embed_pending(everything=True)
+        self._ahead.send()
         forget = [(s.root, s.path) for s in (*gone, *moved)]
         if not (self._added or self._changed or uris):
             self._writer.remember(self._states, forget)
             return None
-        self.report("index")
+        # While the last texts are embedded.
         self._words.add(self._library.words(self._staged))
+        self._ahead.finish()
+        self.report("index")
+        quantise(self._library, self._writer, self._policy.quantising)
         summary = {"added": len(self._added), "changed": len(self._changed), "removed": len(uris),
                    "failed": len(self.failed)}  # fmt: skip
         if check is not None:
@@ -257,7 +281,7 @@ class Intake:
         ending = {*self._changed, *removed}
         coming = self._writer.generation
         ids = self._library.coming_ids(coming, ending)
-        vectors = VectorIndex.of(self._library, self._embedder.dimensions, coming, ids)
+        vectors = VectorIndex.of(self._library, self._embedder.dimensions, coming, ids, self._library.quantiser(coming))
         generation = Generation(coming, "", 0, len(ids), {}, active=False)
         return check(GenerationStore(self._library, generation, self._embedder, vectors, self._words.searcher()))
 

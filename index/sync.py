@@ -37,12 +37,14 @@ _RACY_NS = 2_000_000_000
 class Upload:
     """A document that was sent: its name (a relative path whose suffix tells the format), bytes, what is said of it.
 
-    The same name again is a new revision of the same document; twice at once, the last one counts.
+    The same name again is a new revision of the same document; twice at once, the last one counts. It replaces no
+    document but one that carries one of the tags `within`; any for None.
     """
 
     name: str
     data: bytes
     metadata: Metadata | None = None
+    within: frozenset[str] | None = None
 
 
 def sync(
@@ -106,10 +108,11 @@ def ingest(
             before = known.get(upload.name)
             digest = hashlib.sha256(upload.data).hexdigest()
             state = FileState(UPLOADS, upload.name, len(upload.data), 0, digest, PIPELINE, 0, {})
+            documents = {} if before is None else before.documents
             try:
-                intake.documents(
-                    state, upload.data, None, {} if before is None else before.documents, upload.metadata, wanted=True
-                )
+                if upload.within is not None:
+                    intake.expect_within(upload.within, upload.name, documents.values())
+                intake.documents(state, upload.data, None, documents, upload.metadata, wanted=True)
             except DocumentError as error:
                 intake.failed.append(Failure(error.name, error.code, error.reason))
             intake.seen += 1

@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.settings import Settings
-from api.wiring import Runtime, open_runtime
-from index.embed import Embedder, SentenceTransformerEmbedder
+from api.wiring import Runtime, load_embedder, open_runtime
+from index.embed import Embedder
 from index.sync import sync
 from tests.browser import browser, visit
 from tests.serving import serving
@@ -40,8 +40,8 @@ def _interrupts_arrive() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def embedder() -> Embedder:
-    """Return the real default embedder: loading it is slow, so all tests share it."""
-    return SentenceTransformerEmbedder()
+    """Return the real default embedder, which all tests share."""
+    return load_embedder()
 
 
 @pytest.fixture(scope="session")

@@ -139,7 +139,7 @@ def test_retention_backup_and_restore(run: Run, sources: Path, tmp_path: Path) -
 
 def test_the_library_is_switched_to_another_embedder(run: Run, sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("sync", sources)
-    monkeypatch.setattr("index.embed.SentenceTransformerEmbedder", lambda name: HashingEmbedder(32, f"{name}:x"))
+    monkeypatch.setattr("api.wiring.load_embedder", lambda name: HashingEmbedder(32, f"{name}:x"))
     assert run("reembed", "--embedder", "other").stdout == "generation 2: 2 passages by other, 2 embedded\n"
     assert run("reembed", "--embedder", "other").stdout == "the library uses that embedder already\n"
     # The one that made it is no longer its own, and says so.

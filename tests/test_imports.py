@@ -52,14 +52,16 @@ def test_no_package_imports_what_is_above_it(package: str, forbidden: set[str]) 
 @pytest.mark.parametrize(
     ("part", "files"),
     [
-        ("faiss", {"index/vectors.py"}),
+        ("faiss", {f"index/{name}.py" for name in ("exact", "lists", "quantised", "quantiser")}),
         ("tantivy", {"index/terms.py"}),
         ("torch", set()),
         ("sentence_transformers", {"index/embed.py"}),
-        ("onnxruntime", {"qa/read.py"}),
+        ("onnxruntime", {"index/embed_onnx.py", "qa/read.py"}),
         ("sentencex", {"index/sentences.py"}),
         ("trafilatura", {"index/load/html.py"}),
+        ("prometheus_client", {"api/metrics.py"}),
         ("httpx2", {"api/calls.py", "api/client.py", "api/client_library.py", "api/webhook_sender.py"}),
+        ("throttled", {"api/limits.py"}),
         ("mcp", {f"api/mcp/{name}.py" for name in ("endpoint", "places", "resources", "server", "stdio", "tools")}),
     ],
 )
@@ -68,18 +70,19 @@ def test_each_part_is_known_to_one_file(part: str, files: set[str]) -> None:
 
 
 def test_only_the_library_speaks_sql() -> None:
-    library = {"schema", "library", "writer", "groups", "change", "backup", "check"}
-    # Jobs and conversations are files of their own.
+    library = {"schema", "library", "writer", "groups", "change", "quantise", "backup", "check"}
+    # Jobs, conversations and keys are files of their own.
     assert importers("sqlite3") <= {
         "api/conversations.py",
         "api/doctor.py",
+        "api/keys.py",
         "api/ledger.py",
         *(f"index/{name}.py" for name in library),
     }
 
 
 def test_only_the_api_reads_the_environment() -> None:
-    # index/embed.py sets two variables for the libraries it loads; it reads none.
+    # index/embed.py and index/embed_onnx.py set two variables for the libraries they load; they read none.
     for package in ("index", "qa"):
         for path in modules(package):
             source = path.read_text(encoding="utf-8")
@@ -87,8 +90,35 @@ def test_only_the_api_reads_the_environment() -> None:
             assert ".environ.get" not in source, path
 
 
-def test_the_command_line_starts_without_the_heavy_parts() -> None:
-    heavy = ["torch", "faiss", "onnxruntime", "transformers", "sentence_transformers", "tantivy", "trafilatura"]
-    code = f"import sys, api.cli; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+# What takes long to import, or brings much with it, and serves something else than a question.
+NOT_TO_ASK = frozenset(
+    "torch transformers sentence_transformers sklearn scipy fastapi starlette uvicorn sse_starlette mcp httpx2 "
+    "trafilatura lxml pypdfium2 openpyxl markdown_it charset_normalizer watchfiles multipart rich".split()
+)
+NOT_TO_HELP = NOT_TO_ASK | frozenset(
+    "numpy onnxruntime tokenizers faiss tantivy sentencex pydantic pydantic_settings yaml prometheus_client "
+    "sqlite3 asyncio qa".split()
+)
+
+
+def imported(*arguments: str) -> set[str]:
+    """Return the first names of all modules that a command has imported when it ends."""
+    code = (
+        "import atexit, sys\nfrom api.cli import main\n"
+        "atexit.register(lambda: print('', *{name.split('.')[0] for name in sys.modules}))\nmain()"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_help_is_shown_without_the_heavy_parts() -> None:
+    names = imported("--help")
+    assert "typer" in names
+    assert names & NOT_TO_HELP == set()
+
+
+def test_a_question_is_answered_without_what_it_does_not_need(seeds_library: Path) -> None:
+    names = imported("--library", str(seeds_library), "ask", "Who told firms in Japan about rare earth contracts?")
+    assert "onnxruntime" in names
+    assert names & NOT_TO_ASK == set()
