@@ -194,18 +194,36 @@ def load(reader: str, library: Path | None = None, folder: Path = MODEL_FOLDER) 
 
     :raises ModelError: if it is missing, damaged, or was fitted for another reader.
     """
-    own = None if library is None else library / FILE
-    if own is not None and own.is_file():
-        return _load(own, reader, f"run `citespan calibrate` again, or remove {own}")
-    return _load(folder / FILE, reader, "run `citespan calibrate` with questions of your own")
+    path, way_out = _place(library, folder)
+    return _load(path, reader, way_out)[0]
 
 
 def shipped() -> Calibration:
     """Return the table that ships with Citespan, whatever the reader: where another one starts from."""
-    return _load(MODEL_FOLDER / FILE, None, "reinstall citespan")
+    return _load(MODEL_FOLDER / FILE, None, "reinstall citespan")[0]
 
 
-def _load(path: Path, reader: str | None, way_out: str) -> Calibration:
+def answered(reader: str, library: Path | None = None, folder: Path = MODEL_FOLDER) -> tuple[float, ...]:
+    """Return how sure the answers were that the default threshold of `load`'s table gave to its labelled questions.
+
+    :raises ModelError: as `load` does.
+    """
+    path, way_out = _place(library, folder)
+    table, asked = _load(path, reader, way_out)
+    steps = [trial.at(table.standard.threshold) for trial in asked.trials]
+    return tuple(step.confidence for step in steps if step is not None)
+
+
+def _place(library: Path | None, folder: Path) -> tuple[Path, str]:
+    """Return the file with the calibration to use, and what to do if it cannot be."""
+    own = None if library is None else library / FILE
+    if own is not None and own.is_file():
+        return own, f"run `citespan calibrate` again, or remove {own}"
+    return folder / FILE, "run `citespan calibrate` with questions of your own"
+
+
+def _load(path: Path, reader: str | None, way_out: str) -> tuple[Calibration, Trials]:
+    """Return the table in a file, and the labelled questions that its thresholds come from."""
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise ModelError(f"{path} is larger than any calibration; {way_out}")
@@ -218,7 +236,7 @@ def _load(path: Path, reader: str | None, way_out: str) -> Calibration:
             raise ModelError(f"{path} was fitted for {raw['reader']}, the reader is {reader}; {way_out}")
         weights, sureness = (tuple(float(w) for w in raw[name]) for name in ("weights", "sureness"))
         asked = trials([(bool(a), [(float(c), bool(r)) for c, r in steps]) for a, steps in raw["trials"]])
-        return made(str(raw["reader"]), weights, sureness, float(raw["lead"]), float(raw["offset"]), asked)
+        return made(str(raw["reader"]), weights, sureness, float(raw["lead"]), float(raw["offset"]), asked), asked
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"there is no usable calibration at {path} ({error}); {way_out}") from error
 

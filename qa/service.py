@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -36,11 +37,13 @@ class Policy:
 
     The reader takes the passages in helpings, and takes no more once the best answer is as sure as the threshold asks
     for, or hopeless (`qa/risk.py`): reading is most of a question's time, and the first passages nearly always hold the
-    answer if any does (docs/evaluation.md). Once it is known that the service answers, `further` says which other
-    sources are heard.
+    answer if any does (docs/performance.md). After the first helping nothing is read whose score is more than `near`
+    below that of the best passage. Once it is known that the service answers, `further` says which other sources are
+    heard.
     """
 
     helpings: tuple[int, ...] = (2, 1, 1, 1, 1, 1)
+    near: float = 0.3
     further: FurtherPolicy = field(default_factory=FurtherPolicy)
     compose: ComposePolicy = field(default_factory=ComposePolicy)
 
@@ -172,7 +175,8 @@ class AnswerService:
         known: dict[tuple[int, Span], Weighed] = {}
         at = 0
         for helping in self._policy.helpings:
-            passages = [found.hit.passage for found in retrieved[at : at + helping]]
+            near = retrieved[0].hit.score - self._policy.near if at else -math.inf
+            passages = [found.hit.passage for found in retrieved[at : at + helping] if found.hit.score >= near]
             if not passages:
                 break
             fresh = self._reader.read(query, passages)

@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.gate import Gate, Overloaded
+from api.gate import Abandoned, Gate, Overloaded
 from api.wiring import Runtime
 from index.store import PassageStore
 from qa.service import Asked, Watch
@@ -107,27 +107,86 @@ def test_a_place_is_free_again_after_a_failure() -> None:
         pass
 
 
-def test_waiting_in_line_and_then_it_is_ones_turn() -> None:
-    gate = Gate(1, 1)
-    order: list[str] = []
-    release = threading.Event()
-    inside = threading.Event()
+class Line:
+    """Callers of a gate in threads of their own; they note the order in which they had their turns."""
 
-    def first() -> None:
-        with gate.turn():
-            inside.set()
-            release.wait(SECONDS)
-            order.append("first")
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._threads: list[threading.Thread] = []
+        self.order: list[str] = []
+        self.gone: list[str] = []
+        self.let_go = threading.Event()
+        self.unwanted: set[str] = set()
 
-    def second() -> None:
-        with gate.turn():
-            order.append("second")
+    def __enter__(self) -> Line:
+        return self
 
-    threads = [threading.Thread(target=work) for work in (first, second)]
-    threads[0].start()
-    assert inside.wait(SECONDS)
-    threads[1].start()
-    release.set()
-    for thread in threads:
-        thread.join(SECONDS)
-    assert order == ["first", "second"]
+    def __exit__(self, *_: object) -> None:
+        self.let_go.set()
+        for thread in self._threads:
+            thread.join(SECONDS)
+
+    def come(self, name: str, *, first: bool = False) -> None:
+        """Have a caller line up, or be the `first` and hold the turn; return once he stands where he should."""
+
+        def work() -> None:
+            try:
+                with self._gate.turn(lambda: name not in self.unwanted):
+                    self.order.append(name)
+                    assert self.let_go.wait(SECONDS)
+            except Abandoned:
+                self.gone.append(name)
+
+        waiting = self._gate.waiting
+        self._threads.append(threading.Thread(target=work))
+        self._threads[-1].start()
+        until(lambda: self.order == [name] if first else self._gate.waiting == waiting + 1)
+
+
+def test_turns_go_round_in_the_order_of_coming() -> None:
+    with Line(Gate(1, 10)) as line:
+        line.come("a", first=True)
+        for name in "bcdefg":
+            line.come(name)
+        line.let_go.set()
+        until(lambda: len(line.order) == 7)
+    assert line.order == list("abcdefg")
+
+
+def test_who_is_not_wanted_any_more_leaves_the_line_to_the_others() -> None:
+    gate = Gate(1, 2)
+    with Line(gate) as line:
+        line.come("a", first=True)
+        line.come("b")
+        line.come("c")
+        with pytest.raises(Overloaded), gate.turn():
+            pass
+        line.unwanted.add("b")
+        until(lambda: line.gone == ["b"])
+        line.come("d")
+    assert line.order == ["a", "c", "d"]
+
+
+def test_a_turn_that_comes_too_late_goes_on_to_the_next() -> None:
+    gate = Gate(1, 5)
+    with pytest.raises(Abandoned), gate.turn(lambda: False):
+        raise AssertionError
+    with gate.turn():
+        pass
+
+
+def test_whoever_is_refused_is_told_when_half_of_the_line_is_done() -> None:
+    gate = Gate(2, 38)
+    held = [gate.turn() for _ in range(2)]
+    for turn in held:
+        turn.__enter__()
+    line = Line(gate)
+    with line:
+        for number in range(38):
+            line.come(str(number))
+        with pytest.raises(Overloaded) as refused, gate.turn():
+            pass
+        for turn in held:
+            turn.__exit__(None, None, None)
+    # Half a second a turn is assumed until some have ended: 20 of 40 callers, two at once.
+    assert refused.value.seconds == 5

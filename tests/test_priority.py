@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from index.priority import cores, step_back
 from tests.serving import CITESPAN
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "getpriority"), reason="this system has no priorities")
@@ -54,3 +56,20 @@ def test_a_command_that_changes_the_library_stands_back(
             assert os.getpriority(os.PRIO_PROCESS, process.pid) == (max(10, mine) if stands_back else mine)
         finally:
             process.kill()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads have no priorities of their own")
+def test_a_thread_steps_back_alone_and_a_little() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, 0)
+
+    before = niceness()
+    with ThreadPoolExecutor(1, initializer=step_back) as pool:
+        assert pool.submit(niceness).result() == min(19, before + 3)
+    assert niceness() == before
+
+
+def test_a_process_may_use_a_core_at_least_and_no_more_than_there_are() -> None:
+    there_are = os.cpu_count()
+    assert there_are is not None
+    assert 1 <= cores() <= there_are

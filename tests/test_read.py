@@ -1,5 +1,6 @@
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,19 @@ def test_the_scores_of_a_passage_do_not_depend_on_what_is_read_beside_it(reader:
     alone = reader.read(question, [passage(TEXT)])[0]
     beside = next(c for c in reader.read(question, [other, passage(TEXT)]) if c.span == alone.span)
     assert beside.score == alone.score
+
+
+def test_passages_that_are_read_side_by_side_score_as_they_do_one_after_the_other(reader: SpanReader) -> None:
+    texts = [
+        f"The {name} was closed on May {day}. " * day for day, name in enumerate(["pier", "mill", "gate"], start=2)
+    ]
+    pieces = [passage(text.strip(), number=n, uri=f"{n}.txt") for n, text in enumerate(texts)]
+    question = "When was the mill closed?"
+    expected = reader.read(question, pieces)
+    together = SpanReader(threads=3)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: together.read(question, pieces), range(8)))
+    assert found == [expected] * 8
 
 
 def test_nothing_to_read_gives_no_candidate(reader: SpanReader) -> None:

@@ -111,9 +111,25 @@ def test_a_credit_line_answers_who_translated() -> None:
 )
 def test_reading_goes_on_only_while_the_matter_is_undecided(question: str, helpings: int) -> None:
     reader = WordReader()
-    policy = Policy(helpings=(1, 1))
+    policy = Policy(helpings=(1, 1), near=1.0)
     service(reader, policy, 0.6).ask(Question(question), ListStore([BAN, CATS]))
     assert len(reader.helpings) == helpings
+
+
+@pytest.mark.parametrize(("near", "read"), [(0.6, [["ban.txt"], ["cats.txt"]]), (0.4, [["ban.txt"]])])
+def test_what_was_found_far_below_the_best_is_not_read_after_the_first_helping(
+    near: float, read: list[list[str]]
+) -> None:
+    reader = WordReader()
+    # Both are as near; only the first one shares words with the question, which is worth half a cosine.
+    service(reader, Policy(helpings=(1, 1), near=near), 0.6).ask(Question("Was the ban lifted"), ListStore([BAN, CATS]))
+    assert reader.helpings == read
+
+
+def test_the_first_helping_is_read_however_far_apart_it_is() -> None:
+    reader = WordReader()
+    service(reader, Policy(helpings=(2,), near=0.0), 0.6).ask(Question("Was the ban lifted"), ListStore([BAN, CATS]))
+    assert reader.helpings == [["ban.txt", "cats.txt"]]
 
 
 def test_a_follow_up_is_read_with_its_topic() -> None:
@@ -156,7 +172,7 @@ def test_a_risk_that_is_no_share_is_refused(risk: float) -> None:
 
 def test_a_rehearsal_gives_an_answer_after_each_helping_however_unsure() -> None:
     question, store = Question("Football and cats"), ListStore([CATS, BAN])
-    hopeless = service(WordReader(), Policy(helpings=(1, 1)))
+    hopeless = service(WordReader(), Policy(helpings=(1, 1), near=1.0))
     assert isinstance(hopeless.ask(question, store).reply, NoAnswer)
     rehearsed = list(hopeless.rehearse(question, store))
     assert [answer.citations[0].document.uri for answer in rehearsed] == ["cats.txt", "cats.txt"]

@@ -14,10 +14,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForQuestionAnswering
 
+from training import graph
 from training.examples import load_rows, validation
 from training.features import MAX_LENGTH, Batch, Windower, collate, load_tokenizer
 from training.quantise import quantise, smooth
@@ -104,6 +106,13 @@ def check_equal(model: Logits, path: Path, batches: list[Batch]) -> float:
     return worst
 
 
+def changed(before: Path, after: Path, batches: list[Batch]) -> float:
+    """Return the greatest difference between the logits of two readers; the batches are windows by themselves."""
+    first, second = (OnnxReader(path, threads=1) for path in (before, after))
+    pairs = [pair for batch in batches for pair in zip(first.logits(batch), second.logits(batch), strict=True)]
+    return max(float(np.abs(one - other).max()) for one, other in pairs)
+
+
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -118,7 +127,6 @@ def main() -> None:
     parser.add_argument("--float", type=Path, help="also keep the float32 graph here")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/reader/valid.jsonl.gz"))
     parser.add_argument("--strength", type=float, default=0.75, help="how much to even out the inputs, 0 to 1")
-    parser.add_argument("--plain", action="store_true", help="quantise as it is: a little faster, less faithful")
     args = parser.parse_args()
 
     loaded = AutoModelForQuestionAnswering.from_pretrained(
@@ -135,12 +143,15 @@ def main() -> None:
         print(f"float32 graph equals torch: greatest difference {difference:.1e} over {len(batches)} batches")
         if args.float is not None:
             shutil.copyfile(folder / "float.onnx", args.float)
-        if not args.plain:
-            smooth(model, ordinary(tokenizer, args.data), args.strength)
-            export_float(model, folder / "float.onnx", batches[0])
-            check_equal(model, folder / "float.onnx", batches)
-        quantise(folder / "float.onnx", folder / "reader.onnx", folder, word_scales=not args.plain)
-        shutil.copyfile(folder / "reader.onnx", args.out / "reader.onnx")
+        smooth(model, ordinary(tokenizer, args.data), args.strength)
+        export_float(model, folder / "float.onnx", batches[0])
+        check_equal(model, folder / "float.onnx", batches)
+        quantise(folder / "float.onnx", folder / "int8.onnx", folder)
+        lean = graph.lean(onnx.load(folder / "int8.onnx"), heads=loaded.config.num_attention_heads)
+        onnx.save(lean, folder / "lean.onnx")
+        change = changed(folder / "int8.onnx", folder / "lean.onnx", [one for one in batches if len(one.ids) == 1])
+        print(f"written down anew: greatest change of a logit {change:.2f}")
+        shutil.copyfile(folder / "lean.onnx", args.out / "reader.onnx")
     tokenizer.save(str(args.out / "tokenizer.json"), pretty=False)
     card = {
         "format": FORMAT_VERSION,
@@ -148,7 +159,7 @@ def main() -> None:
         "made_from": args.made_from if args.made_from is not None else args.model.name,
         "date": args.date,
         "max_length": MAX_LENGTH,
-        "inputs": list(INPUTS),
+        "inputs": list(graph.INPUTS),
         "outputs": list(OUTPUTS),
         "sha256": {name: sha256(args.out / name) for name in ("reader.onnx", "tokenizer.json")},
         "figures": None,

@@ -77,22 +77,21 @@ def _largest_inputs(model: nn.Module, batches: Sequence[Batch]) -> dict[nn.Modul
     return largest
 
 
-def quantise(source: Path, target: Path, folder: Path, *, word_scales: bool) -> None:
+def quantise(source: Path, target: Path, folder: Path) -> None:
     """Write the int8 graph; `folder` takes what is needed on the way.
 
     Weights are signed, one scale a column, and 7 bits wide, because 8 overflow on processors without VNNI. The span
-    head, a thousandth of the work, stays float. Embeddings get one scale a word, or with `word_scales` off one a table.
+    head, a thousandth of the work, stays float. Embeddings get one scale a word.
     """
     ready = folder / "ready.onnx"
     quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
     model = onnx.load(str(ready))
-    if word_scales:
-        _narrow_words(model.graph)
-        onnx.save(model, str(ready))
+    _narrow_words(model.graph)
+    onnx.save(model, str(ready))
     quantize_dynamic(
         str(ready),
         str(target),
-        op_types_to_quantize=["MatMul"] if word_scales else ["MatMul", "Gather"],
+        op_types_to_quantize=["MatMul"],
         per_channel=True,
         reduce_range=True,
         weight_type=QuantType.QInt8,
