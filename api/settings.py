@@ -1,7 +1,8 @@
-"""What the environment says: every setting, its variable `CITESPAN_…` and its default."""
+"""Every setting, its variable `CITESPAN_…` and its default. `config.py` reads the file that may set them too."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -10,7 +11,11 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.logs import Format, Level
 from api.webhook import key_of
+from index.priority import cores
+
+_ORIGIN = re.compile(r"https?://(?:\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{1,5})?")
 
 
 class Settings(BaseSettings):
@@ -20,6 +25,10 @@ class Settings(BaseSettings):
         env_prefix="CITESPAN_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
+    log_format: Format = "console"
+    """How the log on standard error looks: `console` for people, `json` for machines, one object a line."""
+    log_level: Level = "warning"
+    """From which level on it is told: `debug`, `info` (each request too), `warning` or `error`."""
     library: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("citespan", appauthor=False)) / "library"
     )
@@ -34,8 +43,8 @@ class Settings(BaseSettings):
     """The port to listen on; 0 takes a free one."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Further names that browsers may call this server by, commas between; localhost and its address go without."""
-    asks_at_once: int = Field(default=2, ge=1)
-    """Questions worked on at the same time: about one a core."""
+    asks_at_once: int = Field(default_factory=lambda: cores() + 1, ge=1)
+    """Questions worked on at the same time; unless set, one more than the process has cores."""
     asks_waiting: int = Field(default=64, ge=0)
     """Questions that may wait for their turn; more are refused with 503."""
     refresh_seconds: float = Field(default=1.0, gt=0)
@@ -43,7 +52,20 @@ class Settings(BaseSettings):
     largest_request: int = Field(default=1_000_000, ge=1)
     """The largest request body, in bytes; requests with documents have limits of their own."""
     api_key: SecretStr | None = None
-    """What requests that change the library show as `Authorization: Bearer …`; if it is not set they need nothing."""
+    """A maintainer's key; where `citespan keys` made none, what changes the library needs it and reading needs none."""
+    insecure: bool = False
+    """Whether to listen beyond this machine though reading needs no key."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Sites whose pages may call this server from a browser, as https://example.org, commas between."""
+    requests_per_minute: int | None = Field(default=None, ge=0)
+    """Requests a minute for each key, and for each address without one: 600 unless set, 0 for any number. Without keys,
+    and on this machine alone, none are counted unless it is set."""
+    forwarded_allow_ips: str = "127.0.0.1"
+    """Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, commas between."""
+    tls_cert: Path | None = None
+    """A certificate with its chain, in PEM: with it and its key the server speaks HTTPS."""
+    tls_key: Path | None = Field(default=None, validate_default=True)
+    """The key of that certificate, in PEM, without a password."""
     largest_upload: int = Field(default=32 * 1024 * 1024, ge=1)
     """The largest document that is taken over HTTP, in bytes; a request may hold four times as much."""
     jobs_waiting: int = Field(default=100, ge=1)
@@ -86,7 +108,23 @@ class Settings(BaseSettings):
             raise ValueError("a webhook needs a secret to sign with; docs/bots.md says how to make one")
         return secret
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("tls_key")
+    @classmethod
+    def _with_certificate(cls, key: Path | None, given: ValidationInfo) -> Path | None:
+        if (key is None) != (given.data.get("tls_cert") is None):
+            raise ValueError("a certificate and its key go together; set both, or neither")
+        return key
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _sites(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if _ORIGIN.fullmatch(origin) is None:
+                # With "*" every page that a user looks at could ask their library.
+                raise ValueError(f"{origin[:100]!r} is no origin; name each site as in https://example.org")
+        return origins
+
+    @field_validator("allowed_hosts", "cors_origins", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
         if isinstance(value, str):

@@ -28,6 +28,9 @@ def test_every_setting_can_be_given_by_the_environment(monkeypatch: pytest.Monke
         "refresh_seconds": "0.5", "largest_request": "2000", "api_key": "open sesame", "largest_upload": "5000",
         "jobs_waiting": "3", "jobs_bytes": "9000",
         "webhook_url": "https://example.org/hook", "webhook_secret": WEBHOOK_SECRET,
+        "insecure": "true", "cors_origins": "https://a.example.org, http://localhost:3000", "requests_per_minute": "60",
+        "forwarded_allow_ips": "10.0.0.0/8", "tls_cert": "/etc/cert.pem", "tls_key": "/etc/key.pem",
+        "log_format": "json", "log_level": "info",
     }  # fmt: skip
     assert environment.keys() == Settings.model_fields.keys()
     for name, value in environment.items():
@@ -39,6 +42,9 @@ def test_every_setting_can_be_given_by_the_environment(monkeypatch: pytest.Monke
         "refresh_seconds": 0.5, "largest_request": 2000, "api_key": SecretStr("open sesame"), "largest_upload": 5000,
         "jobs_waiting": 3, "jobs_bytes": 9000,
         "webhook_url": SecretStr("https://example.org/hook"), "webhook_secret": SecretStr(WEBHOOK_SECRET),
+        "insecure": True, "cors_origins": ("https://a.example.org", "http://localhost:3000"), "requests_per_minute": 60,
+        "forwarded_allow_ips": "10.0.0.0/8", "tls_cert": Path("/etc/cert.pem"), "tls_key": Path("/etc/key.pem"),
+        "log_format": "json", "log_level": "info",
     }  # fmt: skip
 
 
