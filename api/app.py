@@ -10,27 +10,40 @@ from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
 
 from api import problems
+from api.audit import Audit
+from api.guard import Guard
+from api.limits import PER_MINUTE, RateLimit
 from api.mcp import endpoint
-from api.middleware import ApiKey, BodyLimit, Failures, KnownHosts, OwnPages, SecurityHeaders
+from api.metrics import CONTENT_TYPE
+from api.middleware import BodyLimit, Failures, HeadLimit, KnownHosts, OwnPages, SecurityHeaders
 from api.openai_errors import OpenAIErrors
+from api.request_log import RequestLog
 from api.routes import ask, chat, conversations, documents, generations, health, jobs, replay, search
+from api.server import is_loopback
 from api.streams import Streams
+from api.visit import Reception
 from api.wiring import PurgeWatch, Refresher, Runtime, announcing, open_worker
 
 _STATIC = Path(__file__).parent / "static"
 # How many of the largest documents a request may hold.
 _DOCUMENTS_WORTH = 4
+# What the pages of the sites that are let in may send and read.
+_METHODS = ("GET", "POST", "DELETE")
+_SENT = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "MCP-Protocol-Version")
+_TOLD = ("ETag", "Idempotency-Replayed", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID")
 _EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
 
 
 def create_app(runtime: Runtime) -> FastAPI:
     """Return the application over an open runtime, which stays the caller's to close."""
     settings = runtime.settings
-    mcp = endpoint.Endpoint(runtime)
+    reception = Reception(runtime)
+    mcp = endpoint.Endpoint(settings.largest_request)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -43,9 +56,11 @@ def create_app(runtime: Runtime) -> FastAPI:
                 watch.look()
                 announce()
 
-            with Refresher(runtime.store, settings.refresh_seconds, taken_up), open_worker(runtime):
+            refresher = Refresher(runtime.store, settings.refresh_seconds, taken_up, runtime.metrics.refresh_failed)
+            with refresher, open_worker(runtime):
                 async with mcp.serving():
                     yield
+        reception.close()
 
     app = _Application(
         title="Citespan",
@@ -59,6 +74,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.runtime = runtime
+    app.state.reception = reception
     app.state.streams = Streams()
     problems.install(app)
     for module in (ask, chat, conversations, replay, search, documents, jobs, generations, health):
@@ -66,20 +82,37 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.router.routes.append(mcp.route())
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(runtime.metrics.text(runtime), media_type=CONTENT_TYPE)
+
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
         return FileResponse(_STATIC / "index.html", media_type="text/html; charset=utf-8")
 
     app.add_middleware(BodyLimit, largest=settings.largest_request, uploads=_DOCUMENTS_WORTH * settings.largest_upload)
-    if settings.api_key is not None:
-        app.add_middleware(ApiKey, key=settings.api_key.get_secret_value())
+    per_minute = PER_MINUTE if settings.requests_per_minute is None else settings.requests_per_minute
+    app.add_middleware(
+        Guard,
+        reception=reception,
+        audit=Audit(settings.library),
+        limit=RateLimit(per_minute) if per_minute else None,
+        always=settings.requests_per_minute is not None or not is_loopback(settings.host),
+    )
     names = allowed_hosts(settings.host, settings.allowed_hosts)
-    app.add_middleware(OwnPages, names=names)
+    app.add_middleware(OwnPages, names=names, origins=settings.cors_origins)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=_METHODS, allow_headers=_SENT,
+            expose_headers=_TOLD,
+        )  # fmt: skip
     # A page elsewhere whose name is made to point here (DNS rebinding) must not read the user's documents.
     app.add_middleware(KnownHosts, names=names)
+    app.add_middleware(HeadLimit)
     app.add_middleware(Failures)
     app.add_middleware(OpenAIErrors)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestLog, told=runtime.metrics.handled)
     return app
 
 

@@ -50,7 +50,7 @@ class Citespan(LibraryCalls):
         patience: Patience | None = None, transport: httpx2.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:  # fmt: skip
-        """`api_key` is the server's CITESPAN_API_KEY; `timeout` are seconds without a byte, not of a whole call."""
+        """`api_key` is one of the server's, if it needs any; `timeout`: seconds without a byte, not of a whole call."""
         chosen = Patience() if patience is None else patience
         super().__init__(base_url, api_key, timeout, chosen, transport, sleep)
 

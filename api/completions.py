@@ -25,7 +25,7 @@ from api.schemas_openai import (
     UrlCitation,
     Usage,
 )
-from api.wiring import Runtime
+from api.visit import Visit
 
 _ADDRESS = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
@@ -43,7 +43,7 @@ class Head:
     base: str
 
 
-def fingerprint(running: Runtime, generation: int) -> str:
+def fingerprint(running: Visit, generation: int) -> str:
     """Return a name for all that decides an answer beside the question: models, code and generation."""
     models = fingerprints(running.service, running.store.current())
     decides = [models.embedder, models.reader, models.configuration, made_by(), str(generation)]

@@ -22,10 +22,12 @@ LIFETIME_SECONDS = 24 * 3600.0
 MOST = 1_000
 TURNS = 50
 # Of the file. One of another format is thrown away: what it holds lives a day at most.
-_FORMAT = 1
+_FORMAT = 2
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _DDL = """
-CREATE TABLE IF NOT EXISTS conversations (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, used REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS conversations (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, used REAL NOT NULL
+);
 CREATE INDEX IF NOT EXISTS conversations_used ON conversations (used);
 CREATE TABLE IF NOT EXISTS turns (
     number INTEGER PRIMARY KEY, conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
@@ -55,7 +57,11 @@ class Conversation:
 
 class Conversations:
     """Turns by conversation id, from any thread. Past the limits, the one unused for longest and the oldest turns go
-    first."""
+    first.
+
+    `owner` is the id of the key that a conversation was begun with, "" without one: to every other key there is no such
+    conversation.
+    """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         """The file is made with the first turn; `clock` gives seconds since 1970."""
@@ -74,22 +80,22 @@ class Conversations:
 
     # ---- reading --------------------------------------------------------------------------------------------------
 
-    def turns(self, conversation_id: str | None) -> tuple[Turn, ...]:
+    def turns(self, conversation_id: str | None, owner: str = "") -> tuple[Turn, ...]:
         """Return the turns so far, none for a conversation that is yet to start (None).
 
         :raises UnknownConversation: if the id was never given out, or the conversation is forgotten.
         """
-        return () if conversation_id is None else self.conversation(conversation_id).turns
+        return () if conversation_id is None else self.conversation(conversation_id, owner).turns
 
-    def conversation(self, conversation_id: str) -> Conversation:
+    def conversation(self, conversation_id: str, owner: str = "") -> Conversation:
         """Return a conversation.
 
         :raises UnknownConversation: if the id was never given out, or the conversation is forgotten.
         """
         rows = self._select(
             f"SELECT c.used, {_TURN} FROM conversations c LEFT JOIN turns t ON t.conversation = c.number "
-            "WHERE c.id = ? AND c.used >= ? ORDER BY t.number",
-            conversation_id, self._clock() - LIFETIME_SECONDS,
+            "WHERE c.id = ? AND c.owner = ? AND c.used >= ? ORDER BY t.number",
+            conversation_id, owner, self._clock() - LIFETIME_SECONDS,
         )  # fmt: skip
         if not rows:
             raise UnknownConversation(_GONE)
@@ -103,7 +109,7 @@ class Conversations:
         with self._lock:
             return len(self._purged)
 
-    def add(self, conversation_id: str | None, turn: Turn, mark: int | None = None) -> str:
+    def add(self, conversation_id: str | None, turn: Turn, mark: int | None = None, owner: str = "") -> str:
         """Append a turn, to a new conversation for None; return the conversation's id.
 
         A turn that quotes what was purged since `mark` is not kept, and its conversation is over. Nor is the turn of a
@@ -112,18 +118,18 @@ class Conversations:
         with self._lock:
             name = secrets.token_urlsafe(16) if conversation_id is None else conversation_id
             if mark is not None and any(not gone.isdisjoint(turn.documents) for gone in self._purged[mark:]):
-                self._write(lambda run: run("DELETE FROM conversations WHERE id = ?", name))
+                self._write(lambda run: run("DELETE FROM conversations WHERE id = ? AND owner = ?", name, owner))
             else:
-                self._write(lambda run: self._append(run, name, turn, starts=conversation_id is None))
+                self._write(lambda run: self._append(run, name, owner, turn, starts=conversation_id is None))
             return name
 
-    def delete(self, conversation_id: str) -> None:
+    def delete(self, conversation_id: str, owner: str = "") -> None:
         """Delete a conversation.
 
         :raises UnknownConversation: if there is none of that id.
         """
         with self._lock:
-            self.conversation(conversation_id)
+            self.conversation(conversation_id, owner)
             self._write(lambda run: run("DELETE FROM conversations WHERE id = ?", conversation_id))
             self._overwrite()
 
@@ -141,11 +147,11 @@ class Conversations:
                 self._write(lambda run: [run("DELETE FROM conversations WHERE number = ?", *one) for one in quoting])
                 self._overwrite()
 
-    def _append(self, run: _Run, name: str, turn: Turn, *, starts: bool) -> None:
+    def _append(self, run: _Run, name: str, owner: str, turn: Turn, *, starts: bool) -> None:
         now = self._clock()
         if starts:
-            run("INSERT INTO conversations (id, used) VALUES (?, ?)", name, now)
-        for (number,) in run("SELECT number FROM conversations WHERE id = ?", name).fetchall():
+            run("INSERT INTO conversations (id, owner, used) VALUES (?, ?, ?)", name, owner, now)
+        for (number,) in run("SELECT number FROM conversations WHERE id = ? AND owner = ?", name, owner).fetchall():
             run("UPDATE conversations SET used = ? WHERE number = ?", now, number)
             run(
                 "INSERT INTO turns (conversation, question, standalone, quotes, short_answer, documents) "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +11,9 @@ from typing import TypeVar
 from api.gate import Abandoned, always
 from api.receipts import issued
 from api.schemas import AskRequest, AskResponse, AsOf
-from api.wiring import Runtime
+from api.visit import Visit
 from index.errors import LibraryBusy
-from index.store import GenerationStore
+from index.scope import AskedStore
 from qa.followup import turn_of, turns_of
 from qa.service import Asked, Watch
 from qa.types import Question, Retrieved, Turn
@@ -49,7 +50,7 @@ def new_id() -> str:
 
 
 def exchange(
-    running: Runtime,
+    running: Visit,
     request: AskRequest,
     *,
     tell: Callable[[Found], None] | None = None,
@@ -75,11 +76,15 @@ def exchange(
     else:
         question = request.to_question(conversations.turns(request.conversation_id) if sent is None else sent)
 
-    def ask(store: GenerationStore) -> tuple[Asked, GenerationStore]:
+    def ask(store: AskedStore) -> tuple[Asked, AskedStore]:
         return running.service.ask(question, store, _Teller(running, question, store, tell, wanted)), store
 
-    with running.gate.turn(wanted):
+    lined_up = time.perf_counter()
+    with running.metrics.question(), running.gate.turn(wanted):
+        running.metrics.waited(time.perf_counter() - lined_up)
         done, store = asked(running, request.as_of if begun is None else begun.generation, ask)
+    if begun is None:
+        running.metrics.asked(done, by_default=question.risk is None)
     conversation_id = None if begun is None else begun.conversation_id
     if conversation_id is None:
         turn = turn_of(question.text, done.reply)
@@ -99,7 +104,7 @@ def _sent(request: AskRequest) -> tuple[Turn, ...] | None:
     return turns_of([(one.question, one.answer) for one in request.conversation])
 
 
-def asked(running: Runtime, as_of: AsOf, ask: Callable[[GenerationStore], _Result]) -> _Result:
+def asked(running: Visit, as_of: AsOf, ask: Callable[[AskedStore], _Result]) -> _Result:
     """Return what `ask` makes of the generation that a question is put to.
 
     A purge or retention may reach that generation meanwhile: what came of it is thrown away then, and asked again.
@@ -121,7 +126,7 @@ def asked(running: Runtime, as_of: AsOf, ask: Callable[[GenerationStore], _Resul
     raise LibraryBusy(f"{running.settings.library}: documents are purged faster than questions are answered")
 
 
-def store_of(running: Runtime, as_of: AsOf) -> GenerationStore:
+def store_of(running: Visit, as_of: AsOf) -> AskedStore:
     """Return the generation that a question is put to: the newest, or the one it names by number or moment.
 
     :raises UnknownGeneration: if there is no such generation.
@@ -138,7 +143,7 @@ class _Teller(Watch):
     """Tells once what was found, and stops the work when nobody wants it any more."""
 
     def __init__(
-        self, running: Runtime, question: Question, store: GenerationStore, tell: Callable[[Found], None] | None,
+        self, running: Visit, question: Question, store: AskedStore, tell: Callable[[Found], None] | None,
         wanted: Callable[[], bool],
     ) -> None:  # fmt: skip
         self._running = running

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.ledger import Job, Ledger, Outcome
-from api.spool import Incoming, Spool, Stored
+from api.spool import Incoming, Spool
 from index.errors import CitespanError, DiskFull, LibraryBusy
 from index.naming import document_id
 from index.report import SyncProgress
@@ -70,7 +70,7 @@ class Jobs:
         self._limits = limits
         self._clock = clock
         self._lock = threading.Lock()
-        self._receiving: list[str | None] = []
+        self._receiving: list[tuple[str, str | None]] = []
         self._progress: dict[str, SyncProgress] = {}
         self._landing = threading.Lock()
         self.news = threading.Event()
@@ -83,29 +83,36 @@ class Jobs:
     # ---- accepting ------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def receiving(self, key: str | None, announced: int = 0) -> Iterator[None]:
+    def receiving(self, key: str | None, announced: int = 0, owner: str = "") -> Iterator[None]:
         """Hold a place while a request is read, which is `announced` bytes long as far as that is known.
+
+        An Idempotency-Key means something to its owner alone.
 
         :raises KeyInUse: if one with the same Idempotency-Key is being read.
         :raises QueueFull: if there is no place, here or in the queue.
         """
         with self._lock:
-            if key is not None and key in self._receiving:
+            if key is not None and (owner, key) in self._receiving:
                 raise KeyInUse("a request with this Idempotency-Key is being received; wait for its answer")
             if len(self._receiving) >= _RECEIVED_AT_ONCE:
                 raise QueueFull("too many uploads arrive at once; try again in a moment")
             # What was accepted before is answered with its job, full queue or not.
-            if self._known(key) is None:
+            if self._known(key, owner) is None:
                 self._expect_room(announced)
-            self._receiving.append(key)
+            self._receiving.append((owner, key))
         try:
             yield
         finally:
             with self._lock:
-                self._receiving.remove(key)
+                self._receiving.remove((owner, key))
 
-    def accept(self, incoming: Sequence[Incoming], key: str | None = None) -> tuple[Job, bool]:
+    def accept(
+        self, incoming: Sequence[Incoming], key: str | None = None, owner: str = "",
+        within: frozenset[str] | None = None,
+    ) -> tuple[Job, bool]:  # fmt: skip
         """Return a new job whose documents are on the disk; or the one accepted before under `key`, and True.
+
+        It is the job of `owner`, and replaces documents only `within` some tags (`Job`).
 
         :raises KeyReused: if that one had other documents.
         :raises DocumentTooLarge: if a document is over the limit.
@@ -116,7 +123,8 @@ class Jobs:
         try:
             uploads, fingerprint = self._spool.store(job_id, incoming, self._limits.document)
             try:
-                before = self._enter(job_id, uploads, fingerprint, key)
+                job = Job(job_id, "queued", self._clock(), None, None, 0, tuple(uploads), Outcome(), owner, within)
+                before = self._enter(job, fingerprint, key)
             except BaseException:
                 self._spool.remove(job_id)
                 raise
@@ -132,22 +140,19 @@ class Jobs:
             raise KeyReused("this Idempotency-Key came with other documents before; take a new key for new documents")
         return self.job(before[0]), True
 
-    def _enter(
-        self, job_id: str, uploads: Sequence[Stored], fingerprint: str, key: str | None
-    ) -> Job | tuple[str, str]:
-        """Add a job and return it as it is now; if the key has one already, return its id and fingerprint."""
+    def _enter(self, job: Job, fingerprint: str, key: str | None) -> Job | tuple[str, str]:
+        """Add a job and return it; if the key has one already, return its id and fingerprint."""
         with self._lock:
-            before = self._known(key)
+            before = self._known(key, job.owner)
             if before is not None:
                 return before
-            self._expect_room(sum(one.size for one in uploads))
-            now = self._clock()
-            self._ledger.forget(now - _KEPT_SECONDS)
-            self._ledger.insert(job_id, now, uploads, fingerprint, key)
-            return Job(job_id, "queued", now, None, None, 0, tuple(uploads), Outcome())
+            self._expect_room(sum(one.size for one in job.uploads))
+            self._ledger.forget(job.created - _KEPT_SECONDS)
+            self._ledger.insert(job, fingerprint, key)
+            return job
 
-    def _known(self, key: str | None) -> tuple[str, str] | None:
-        return None if key is None else self._ledger.known(key, self._clock() - _KEY_SECONDS)
+    def _known(self, key: str | None, owner: str) -> tuple[str, str] | None:
+        return None if key is None else self._ledger.known(key, self._clock() - _KEY_SECONDS, owner)
 
     def _expect_room(self, size: int) -> None:
         jobs, held = self._ledger.held()
@@ -156,19 +161,27 @@ class Jobs:
 
     # ---- looking --------------------------------------------------------------------------------------------------
 
-    def job(self, job_id: str) -> Job:
+    def job(self, job_id: str, owner: str | None = None) -> Job:
         """Return a job.
 
-        :raises UnknownJob: if there is none of that id.
+        :raises UnknownJob: if there is none of that id, or it is not that owner's.
         """
         found = self._ledger.job(job_id)
-        if found is None:
+        if found is None or owner not in (None, found.owner):
             raise UnknownJob("no such job; jobs are forgotten a week after they are over")
         return found
 
-    def newest(self, limit: int) -> list[Job]:
-        """Return the newest jobs, newest first."""
-        return self._ledger.newest(limit)
+    def newest(self, limit: int, owner: str | None = None) -> list[Job]:
+        """Return the newest jobs, of one owner or of all, newest first."""
+        return self._ledger.newest(limit, owner)
+
+    def brought(self, uri: str, owner: str) -> bool:
+        """Return whether a job of that owner, of those that are still listed, added the document at `uri`."""
+        return any(uri in job.outcome.added for job in self._ledger.owned(owner))
+
+    def held(self) -> tuple[int, int]:
+        """Return how many jobs are not over, and the bytes stored for them."""
+        return self._ledger.held()
 
     def progress(self, job: Job) -> SyncProgress | None:
         """Return how far a running job is, as far as this process knows."""
@@ -214,7 +227,12 @@ class Jobs:
     def uploads(self, job: Job) -> list[Upload]:
         """Return the documents of a job that were not withdrawn."""
         return [
-            Upload(one.name, self._spool.read(job.id, number), None if one.metadata == Metadata() else one.metadata)
+            Upload(
+                one.name,
+                self._spool.read(job.id, number),
+                None if one.metadata == Metadata() else one.metadata,
+                job.within,
+            )
             for number, one in enumerate(job.uploads)
             if not one.withdrawn
         ]

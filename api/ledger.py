@@ -17,13 +17,13 @@ from index.types import Metadata
 
 FILE_NAME = "jobs.sqlite"
 PURGED = "(purged)"
-_COLUMNS = "id, status, created, started, finished, tries, uploads, outcome"
+_COLUMNS = "id, status, created, started, finished, tries, uploads, outcome, owner, within"
 _WAITS = "status IN ('queued', 'running')"
 _DDL = """
 CREATE TABLE IF NOT EXISTS jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, status TEXT NOT NULL, created REAL NOT NULL,
     started REAL, finished REAL, tries INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL, uploads TEXT NOT NULL,
-    outcome TEXT, key TEXT, fingerprint TEXT NOT NULL
+    outcome TEXT, key TEXT, fingerprint TEXT NOT NULL, owner TEXT NOT NULL DEFAULT '', within TEXT
 );
 CREATE INDEX IF NOT EXISTS jobs_status ON jobs (status, number);
 CREATE INDEX IF NOT EXISTS jobs_key ON jobs (key);
@@ -51,7 +51,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it stands; times are seconds since 1970. `tries` counts how often it was begun."""
+    """A job as it stands; times are seconds since 1970. `tries` counts how often it was begun.
+
+    `owner` is the id of the key that sent it, "" without one. It replaces no document but those that carry one of the
+    tags `within`; any for None.
+    """
 
     id: str
     status: Status
@@ -61,6 +65,8 @@ class Job:
     tries: int
     uploads: tuple[Stored, ...]
     outcome: Outcome
+    owner: str = ""
+    within: frozenset[str] | None = None
 
     @property
     def waits(self) -> bool:
@@ -94,9 +100,15 @@ class Ledger:
         """Return the job of that id."""
         return next(iter(self._select("WHERE id = ?", job_id)), None)
 
-    def newest(self, limit: int) -> list[Job]:
-        """Return the newest jobs, newest first."""
-        return self._select("ORDER BY number DESC LIMIT ?", limit)
+    def newest(self, limit: int, owner: str | None = None) -> list[Job]:
+        """Return the newest jobs, of one owner or of all, newest first."""
+        if owner is None:
+            return self._select("ORDER BY number DESC LIMIT ?", limit)
+        return self._select("WHERE owner = ? ORDER BY number DESC LIMIT ?", owner, limit)
+
+    def owned(self, owner: str) -> list[Job]:
+        """Return all jobs of an owner, oldest first."""
+        return self._select("WHERE owner = ? ORDER BY number", owner)
 
     def oldest_queued(self) -> Job | None:
         """Return the job whose turn it is."""
@@ -115,23 +127,26 @@ class Ledger:
         rows = self._run(f"SELECT count(*), coalesce(sum(bytes), 0) FROM jobs WHERE {_WAITS}") if self.exists else []
         return rows[0] if rows else (0, 0)
 
-    def known(self, key: str, since: float) -> tuple[str, str] | None:
-        """Return id and fingerprint of the newest job accepted under `key` after `since`."""
+    def known(self, key: str, since: float, owner: str = "") -> tuple[str, str] | None:
+        """Return id and fingerprint of the newest job accepted of `owner` under `key` after `since`."""
         if not self.exists:
             return None
         found = self._run(
-            "SELECT id, fingerprint FROM jobs WHERE key = ? AND created > ? ORDER BY number DESC LIMIT 1", key, since
-        )
+            "SELECT id, fingerprint FROM jobs WHERE key = ? AND owner = ? AND created > ? "
+            "ORDER BY number DESC LIMIT 1",
+            key, owner, since,
+        )  # fmt: skip
         return found[0] if found else None
 
     # ---- writing --------------------------------------------------------------------------------------------------
 
-    def insert(self, job_id: str, now: float, uploads: Sequence[Stored], fingerprint: str, key: str | None) -> None:
+    def insert(self, job: Job, fingerprint: str, key: str | None) -> None:
         """Add a queued job. It is on the disk when this returns."""
         self._run(
-            "INSERT INTO jobs (id, status, created, bytes, uploads, key, fingerprint) "
-            "VALUES (?, 'queued', ?, ?, ?, ?, ?)",
-            job_id, now, sum(one.size for one in uploads), _uploads(uploads), key, fingerprint,
+            "INSERT INTO jobs (id, status, created, bytes, uploads, key, fingerprint, owner, within) "
+            "VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
+            job.id, job.created, sum(one.size for one in job.uploads), _uploads(job.uploads), key, fingerprint,
+            job.owner, None if job.within is None else json.dumps(sorted(job.within)),
         )  # fmt: skip
 
     def begin(self, job_id: str, now: float) -> None:
@@ -186,6 +201,7 @@ class Ledger:
                 for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
                     connection.execute(f"PRAGMA {pragma}")
                 connection.executescript(_DDL)
+                _brought_up(connection)
                 self._connection = connection
             try:
                 return self._connection.execute(statement, parameters).fetchall()
@@ -195,15 +211,23 @@ class Ledger:
                 raise
 
 
+def _brought_up(connection: sqlite3.Connection) -> None:
+    """Add to a file from before there were owners what it lacks."""
+    if not any(row[1] == "owner" for row in connection.execute("PRAGMA table_info(jobs)")):
+        connection.execute("ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+        connection.execute("ALTER TABLE jobs ADD COLUMN within TEXT")
+
+
 def _uploads(uploads: Sequence[Stored]) -> str:
     return json.dumps([asdict(one) for one in uploads])
 
 
 def _job(row: Sequence[Any]) -> Job:
-    job_id, status, created, started, finished, tries, uploads, outcome = row
+    job_id, status, created, started, finished, tries, uploads, outcome, owner, within = row
     return Job(
         job_id, status, created, started, finished, tries, tuple(map(_stored, json.loads(uploads))),
         Outcome() if outcome is None else _outcome(json.loads(outcome)),
+        owner, None if within is None else frozenset(json.loads(within)),
     )  # fmt: skip
 
 

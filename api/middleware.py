@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 import logging
 import re
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import INTERNAL, problem
+from api.request_log import place
 from api.uploads import RequestTooLarge
 
 CONTENT_SECURITY_POLICY = (
@@ -29,8 +30,10 @@ _HEADERS = {
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^][:@/]+)(?::[0-9]+)?")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 UPLOADS = "/v1/documents"
-# Where the library can be changed.
-_CHANGING = (UPLOADS, "/v1/generations")
+_LONGEST_ADDRESS = 8_192
+_LARGEST_HEADERS = 32_768
+# For a body without documents, which has a megabyte at most.
+_BODY_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -70,7 +73,7 @@ class Failures:
         except Exception:
             if started or scope["type"] != "http":
                 raise
-            _log.exception("%s %s failed", scope["method"], scope["path"])
+            _log.exception("%s failed", place(scope["method"], scope["path"]))
             response = problem(500, "internal-error", INTERNAL)
             await response(scope, receive, send)
 
@@ -99,9 +102,11 @@ class OwnPages:
     A page is ours if it comes from one of `names`, or from the very name that the request calls this server by.
     """
 
-    def __init__(self, app: ASGIApp, names: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, names: Iterable[str], origins: Iterable[str] = ()) -> None:
+        """`origins` are other sites that are as good as our own."""
         self._app = app
         self._names = frozenset(name.lower() for name in names) - {"*"}
+        self._origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in _SAFE and not self._is_ours(Headers(scope=scope)):
@@ -111,9 +116,11 @@ class OwnPages:
         await self._app(scope, receive, send)
 
     def _is_ours(self, headers: Headers) -> bool:
+        origin = headers.get("origin")
+        if origin in self._origins:
+            return True
         if headers.get("sec-fetch-site") == "cross-site":
             return False
-        origin = headers.get("origin")
         if origin is None:
             return True
         scheme, _, rest = origin.lower().partition("://")
@@ -124,35 +131,40 @@ class OwnPages:
         return page[1] in self._names or (called is not None and page[1] == called[1])
 
 
-class ApiKey:
-    """Lets only requests with the key `Authorization: Bearer …` change the library."""
+class HeadLimit:
+    """Refuses an address or headers that are longer than anything that is asked here."""
 
-    def __init__(self, app: ASGIApp, key: str) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._key = key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in _SAFE and scope["path"].startswith(_CHANGING):
-            scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
-            shown = given.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
-            if not hmac.compare_digest(shown, self._key):
-                detail = "the library is changed with its key only; send it as `Authorization: Bearer …`"
-                response = problem(401, "key-needed", detail, headers={"WWW-Authenticate": "Bearer"})
-                await response(scope, receive, send)
+        if scope["type"] == "http":
+            address = len(scope.get("raw_path") or scope["path"].encode()) + len(scope["query_string"])
+            headers = sum(len(name) + len(value) for name, value in scope["headers"])
+            if address > _LONGEST_ADDRESS:
+                await problem(414, "address-too-long", f"the address is over {_LONGEST_ADDRESS:,} bytes")(
+                    scope, receive, send
+                )
+                return
+            if headers > _LARGEST_HEADERS:
+                detail = f"the headers are over {_LARGEST_HEADERS:,} bytes"
+                await problem(431, "headers-too-large", detail)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
 class BodyLimit:
-    """Refuses request bodies over `largest` bytes with 413, whether or not they announce their length.
+    """Refuses request bodies over `largest` bytes with 413, whether or not they announce their length; what has not
+    arrived after `seconds` with 408.
 
     Documents that are sent may have `uploads` bytes; they are counted while they pass and never held here.
     """
 
-    def __init__(self, app: ASGIApp, largest: int, uploads: int) -> None:
+    def __init__(self, app: ASGIApp, largest: int, uploads: int, seconds: float = _BODY_SECONDS) -> None:
         self._app = app
         self._largest = largest
         self._uploads = uploads
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -171,18 +183,17 @@ class BodyLimit:
 
     async def _read_first(self, scope: Scope, receive: Receive, send: Send) -> None:
         # The body is read here, once: it is small by this very limit, and the application sees it whole or not at all.
-        body = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self._largest:
-                response = problem(413, RequestTooLarge.code, _too_large(self._largest))
-                await response(scope, receive, send)
-                return
+        try:
+            async with asyncio.timeout(self._seconds):
+                body = await self._body(receive)
+        except TimeoutError:
+            await problem(408, "request-timeout", "the request did not arrive in time")(scope, receive, send)
+            return
+        if body is None:
+            return
+        if len(body) > self._largest:
+            await problem(413, RequestTooLarge.code, _too_large(self._largest))(scope, receive, send)
+            return
         given = False
 
         async def replay() -> Message:
@@ -190,9 +201,21 @@ class BodyLimit:
             if given:
                 return await receive()
             given = True
-            return {"type": "http.request", "body": bytes(body), "more_body": False}
+            return {"type": "http.request", "body": body, "more_body": False}
 
         await self._app(scope, replay, send)
+
+    async def _body(self, receive: Receive) -> bytes | None:
+        """Return a body as far as it is not too large; None if its sender went away."""
+        body = bytearray()
+        more = True
+        while more and len(body) <= self._largest:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        return bytes(body)
 
 
 def _counted(receive: Receive, largest: int) -> Receive:

@@ -13,8 +13,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from api import jobs
-from api.gate import Overloaded
+from api.access import Forbidden
+from api.gate import Overloaded, Stopping
 from api.openai_errors import UnknownModel, UnknownVectorStore, is_openai
+from api.request_log import place
 from api.schemas import Problem
 from api.streams import UnknownStream
 from api.uploads import RequestTooLarge
@@ -37,13 +39,14 @@ _STATUS: Mapping[type[errors.CitespanError], int] = {
     jobs.KeyInUse: 409,
     jobs.KeyReused: 422,
     jobs.QueueFull: 429,
+    Forbidden: 403,
     UnknownModel: 404,
     UnknownVectorStore: 404,
     UnknownStream: 404,
     RequestTooLarge: 413,
     errors.CitespanError: 500,
 }
-_RETRY_SECONDS = "2"
+RETRY_SECONDS = "2"
 _QUEUE_SECONDS = "10"
 INTERNAL = "something went wrong here; the server's log says what"
 _BUSY = "the library is busy; try again in a moment"
@@ -75,25 +78,33 @@ def problem(
     )
 
 
-def problem_of(error: Exception, place: str) -> JSONResponse:
+def stopping() -> JSONResponse:
+    """Return what is told to whoever cannot be answered any more because the server stops."""
+    detail = "the server is stopping; ask again in a moment, when another one may have taken its place"
+    return problem(503, "stopping", detail, headers={"Retry-After": RETRY_SECONDS})
+
+
+def problem_of(error: Exception, where: str) -> JSONResponse:
     """Return the problem that an error is told as; what only those may know who keep the server is logged.
 
-    :param place: the method and path of the request, for the log.
+    :param where: the method and route of the request, for the log.
     """
     if isinstance(error, Overloaded):
         detail = "too many questions are waiting; try again in a moment"
-        return problem(503, "overloaded", detail, headers={"Retry-After": _RETRY_SECONDS})
+        return problem(503, "overloaded", detail, headers={"Retry-After": str(error.seconds)})
+    if isinstance(error, Stopping):
+        return stopping()
     if not isinstance(error, errors.CitespanError):
-        _log.error("%s failed", place, exc_info=error)
+        _log.error("%s failed", where, exc_info=error)
         return problem(500, "internal-error", INTERNAL)
     status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     if status < 500:
         headers = {"Retry-After": _QUEUE_SECONDS} if status == 429 else None
         return problem(status, error.code, str(error), headers=headers)
     # Such a message names folders of this machine.
-    _log.error("%s: %s", place, error)
+    _log.error("%s: %s", where, error)
     if status == 503:
-        return problem(status, error.code, _BUSY, headers={"Retry-After": _RETRY_SECONDS})
+        return problem(status, error.code, _BUSY, headers={"Retry-After": RETRY_SECONDS})
     if status == 507:
         return problem(status, error.code, _FULL)
     return problem(status, error.code, INTERNAL)
@@ -104,11 +115,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(errors.CitespanError)
     def known(request: Request, error: errors.CitespanError) -> JSONResponse:
-        return problem_of(error, f"{request.method} {request.url.path}")
+        return problem_of(error, place(request.method, request.url.path))
 
     @app.exception_handler(Overloaded)
     def overloaded(request: Request, error: Overloaded) -> JSONResponse:
-        return problem_of(error, f"{request.method} {request.url.path}")
+        return problem_of(error, place(request.method, request.url.path))
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -137,7 +148,7 @@ def install(app: FastAPI) -> None:
 
 
 def described(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the OpenAPI `document` with every error a problem, or as a client of OpenAI's expects it.
+    """Return the OpenAPI `document` with every error a problem, or as a client of OpenAI's expects it, and with keys.
 
     FastAPI describes shapes of its own, which are never sent.
     """
@@ -154,6 +165,9 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
             responses["default"] = {"description": "any other error", "content": content}
     for unsent in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unsent, None)
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    # Whether one is needed is not for a description to say: it depends on whether the library has keys.
+    document["security"] = [{}, {"key": []}]
     return document
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from api.schemas import AskResponse
 from index.errors import AnotherLibrary, CannotReplay, ModelsChanged, ReplayDiffers
-from index.store import GenerationStore
+from index.scope import AskedStore
 from qa.receipt import Fingerprints, Receipt, pack, public
 from qa.service import AnswerService
 from qa.types import Question, Reply
@@ -30,7 +30,7 @@ class Replayed:
     response: AskResponse
 
 
-def issued(response: AskResponse, question: Question, service: AnswerService, store: GenerationStore) -> AskResponse:
+def issued(response: AskResponse, question: Question, service: AnswerService, store: AskedStore) -> AskResponse:
     """Return `response`, made by `service` from the generation of `store`, with its receipt."""
     receipt = Receipt(
         generation=store.generation.number,
@@ -47,7 +47,7 @@ def issued(response: AskResponse, question: Question, service: AnswerService, st
     return response.model_copy(update={"receipt": pack(receipt)})
 
 
-def replayed(receipt: Receipt, token: str, service: AnswerService, store: GenerationStore) -> Replayed:
+def replayed(receipt: Receipt, token: str, service: AnswerService, store: AskedStore) -> Replayed:
     """Return the reply that `receipt`, packed as `token`, was given for, from the generation that it names.
 
     What comes back has the same canonical bytes: whatever has others is an error.
@@ -68,7 +68,7 @@ def replayed(receipt: Receipt, token: str, service: AnswerService, store: Genera
     return Replayed(asked.reply, response.model_copy(update={"receipt": token}))
 
 
-def _reason(receipt: Receipt, store: GenerationStore) -> CannotReplay:
+def _reason(receipt: Receipt, store: AskedStore) -> CannotReplay:
     """Return why another reply came out, as far as can be told."""
     generation = store.generation
     if generation.created_at != receipt.created_at:
@@ -81,8 +81,8 @@ def _reason(receipt: Receipt, store: GenerationStore) -> CannotReplay:
             f"the same generation and models gave another reply: it was made by {receipt.made_by}, this is {made_by()}"
         )
     return ReplayDiffers(
-        "the same generation, models and code gave another reply: the receipt was altered, the processor computes "
-        "otherwise, or this is a defect (`citespan verify` checks the library)"
+        "the same generation, models and code gave another reply: the receipt was altered or is of somebody who sees "
+        "other documents, the processor computes otherwise, or this is a defect (`citespan verify` checks the library)"
     )
 
 
@@ -91,7 +91,7 @@ def digest(response: AskResponse) -> str:
     return hashlib.sha256(response.canonical()).hexdigest()[:32]
 
 
-def fingerprints(service: AnswerService, store: GenerationStore) -> Fingerprints:
+def fingerprints(service: AnswerService, store: AskedStore) -> Fingerprints:
     """Return what decides the replies that `service` makes from the passages of `store`."""
     return Fingerprints(public(store.embedder.fingerprint), public(service.reader), service.configuration)
 

@@ -12,10 +12,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from index import types as index_types
 from index.load.normalise import normalise
-from qa.values.dates import DatedPhrase
 from qa.receipt import LONGEST as LONGEST_RECEIPT
 from qa.risk import Kept
 from qa.types import LONGEST_QUESTION, MOST_CITATIONS, Answer, Citation, Question, Reply, Retrieved, Side, Turn
+from qa.values.dates import DatedPhrase
 from qa.verify import Claim, Status, Verdict
 
 _Id = Annotated[str, StringConstraints(max_length=200)]

@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from api.exchange import Begun, Found, exchange, new_id
 from api.schemas import AnswerEvent, AskRequest, AskResponse, CitationEvent, DoneEvent, RetrievalEvent, SearchResult
-from api.wiring import Runtime
+from api.visit import Visit
 from index.errors import QuestionError
 
 Piece = RetrievalEvent | CitationEvent | AnswerEvent | DoneEvent
@@ -43,6 +43,7 @@ class _Stream:
     """
 
     request: AskRequest
+    owner: str
     reply_id: str = field(default_factory=new_id)
     begun: Begun | None = None
     lost: Event = field(default_factory=Event)
@@ -66,13 +67,13 @@ class Streams:
         self._clock = clock
         self._held: OrderedDict[str, _Stream] = OrderedDict()
 
-    def begin(self, running: Runtime, request: AskRequest) -> Flow:
+    def begin(self, running: Visit, request: AskRequest) -> Flow:
         """Return the pieces of the reply to a question, as `stream` does; they can be taken up again."""
-        begun = _Stream(request)
+        begun = _Stream(request, running.caller.key)
         return Flow(begun.reply_id, 0, self._followed(running, begun, 0))
 
-    async def resume(self, running: Runtime, last: str) -> Flow:
-        """Return what is left of a stream.
+    async def resume(self, running: Visit, last: str) -> Flow:
+        """Return what is left of a stream that was begun with the same key.
 
         :param last: the id of the last event received.
         :raises UnknownStream: if there is no such stream, or its minute is over.
@@ -80,7 +81,7 @@ class Streams:
         name, _, number = last.rpartition(":")
         self._let_go()
         held = self._held.get(name)
-        if held is None or _NUMBER.fullmatch(number) is None:
+        if held is None or held.owner != running.caller.key or _NUMBER.fullmatch(number) is None:
             raise UnknownStream(
                 f"there is no stream to take up again: it ended over {RESUME_SECONDS:g} seconds ago, or the server was "
                 "restarted; leave Last-Event-ID out to ask anew"
@@ -89,10 +90,10 @@ class Streams:
         held.lost.set()
         if held.work is not None:
             await held.work
-        again = _Stream(held.request, held.reply_id, held.begun)
+        again = _Stream(held.request, held.owner, held.reply_id, held.begun)
         return Flow(again.reply_id, int(number), self._followed(running, again, int(number)))
 
-    async def _followed(self, running: Runtime, stream: _Stream, skip: int) -> AsyncGenerator[Piece]:
+    async def _followed(self, running: Visit, stream: _Stream, skip: int) -> AsyncGenerator[Piece]:
         self._touch(stream)
         pieces = _pieces(running, stream, skip)
         try:
@@ -116,15 +117,15 @@ class Streams:
             self._held.popitem(last=False)
 
 
-def stream(running: Runtime, request: AskRequest) -> AsyncGenerator[Piece]:
+def stream(running: Visit, request: AskRequest) -> AsyncGenerator[Piece]:
     """Return the pieces of the reply to a question. To close it is to stop the work.
 
     :raises CitespanError: and what else `exchange` raises, at the first piece or later.
     """
-    return _pieces(running, _Stream(request), 0)
+    return _pieces(running, _Stream(request, running.caller.key), 0)
 
 
-async def _pieces(running: Runtime, stream: _Stream, skip: int) -> AsyncGenerator[Piece]:
+async def _pieces(running: Visit, stream: _Stream, skip: int) -> AsyncGenerator[Piece]:
     """Yield the pieces of a stream but for the first `skip`."""
     queue: asyncio.Queue[Found | AskResponse | BaseException] = asyncio.Queue()
     loop = asyncio.get_running_loop()

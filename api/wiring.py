@@ -6,26 +6,29 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
 
 from api.announce import GenerationWatch
 from api.conversations import Conversations
 from api.gate import Gate
 from api.jobs import Jobs, Limits
+from api.metrics import Metrics
 from api.settings import Settings
 from api.worker import Worker
 from index.embed import DEFAULT, Embedder, SentenceTransformerEmbedder
-from index.errors import LibraryNotFound
+from index.errors import LibraryNotFound, ModelUnfit
 from index.library import Library
 from index.report import SyncPolicy, SyncProgress, SyncReport
 from index.store import LocalStore, TextStore
 from index.sync import Upload, ingest
 from qa import calibrate
-from qa.evaluation.labelled import Labelled
 from qa.read import Reader, SpanReader
-from qa.recalibrate import Recalibrated, recalibrate
 from qa.service import AnswerService
+
+if TYPE_CHECKING:
+    from qa.evaluation.labelled import Labelled
+    from qa.recalibrate import Recalibrated
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +43,7 @@ class Runtime:
     gate: Gate
     conversations: Conversations
     jobs: Jobs
+    metrics: Metrics = field(default_factory=Metrics)
 
     def close(self) -> None:
         self.jobs.close()
@@ -58,6 +62,23 @@ def open_embedder(settings: Settings) -> Embedder:
         else:
             name = library.meta["embedder"].rpartition(":")[0]
             library.close()
+    return load_embedder(name)
+
+
+def load_embedder(name: str = DEFAULT) -> Embedder:
+    """Return the embedder of that name: the default one on ONNX Runtime where that works, all others on torch.
+
+    Both ways have the same vectors, but for the last digits.
+
+    :raises ModelError: if the model is missing or damaged.
+    """
+    if name == DEFAULT:
+        from index.embed_onnx import OnnxEmbedder
+
+        try:
+            return OnnxEmbedder()
+        except ModelUnfit as error:
+            _log.warning("%s; it runs on torch instead: the same answers, slower and in more memory", error)
     return SentenceTransformerEmbedder(name)
 
 
@@ -88,9 +109,11 @@ def calibrated(settings: Settings, questions: Sequence[Labelled], date: str) -> 
 
     :raises QuestionError: if the questions are too few.
     """
+    from qa.recalibrate import recalibrate
+
     reader = open_reader(settings)
     service = AnswerService(reader, replace(calibrate.shipped(), reader=reader.fingerprint))
-    store = LocalStore(settings.library, open_embedder(settings), SentenceTransformerEmbedder)
+    store = LocalStore(settings.library, open_embedder(settings), load_embedder)
     try:
         return recalibrate(questions, service, store.current(), date=date)
     finally:
@@ -107,19 +130,25 @@ def open_runtime(settings: Settings, embedder: Embedder | None = None) -> Runtim
     Library(settings.library).close()
     embedder = open_embedder(settings) if embedder is None else embedder
     service = open_service(settings)
-    store = LocalStore(settings.library, embedder, SentenceTransformerEmbedder)
+    store = LocalStore(settings.library, embedder, load_embedder)
     gate = Gate(settings.asks_at_once, settings.asks_waiting)
     limits = Limits(settings.jobs_waiting, settings.jobs_bytes, settings.largest_upload)
-    return Runtime(settings, store, service, gate, Conversations(settings.library), Jobs(settings.library, limits))
+    return Runtime(
+        settings, store, service, gate, Conversations(settings.library), Jobs(settings.library, limits),
+        Metrics(calibrate.answered(service.reader, settings.library)),
+    )  # fmt: skip
 
 
 def open_worker(runtime: Runtime) -> Worker:
     """Return what takes the uploads that a service accepts into its library."""
-    settings, store = runtime.settings, runtime.store
+    settings, store, metrics = runtime.settings, runtime.store, runtime.metrics
     policy = SyncPolicy(largest=settings.largest_upload)
 
     def land(uploads: Sequence[Upload], progress: Callable[[SyncProgress], None]) -> SyncReport:
-        return ingest(settings.library, store.current().embedder, uploads, policy=policy, progress=progress)
+        with metrics.landing():
+            report = ingest(settings.library, store.current().embedder, uploads, policy=policy, progress=progress)
+        metrics.landed(report)
+        return report
 
     return Worker(settings.library, runtime.jobs, land, store.refresh)
 
@@ -171,11 +200,15 @@ class Refreshable(Protocol):
 class Refresher:
     """A thread that takes up the generations other processes commit, as a context manager."""
 
-    def __init__(self, store: Refreshable, seconds: float, then: Callable[[], None] = lambda: None) -> None:
-        """`then` is called after every look."""
+    def __init__(
+        self, store: Refreshable, seconds: float, then: Callable[[], None] = lambda: None,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        """`then` is called after every look, `failed` after one that ended in an error."""
         self._store = store
         self._seconds = seconds
         self._then = then
+        self._failed = failed
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
 
@@ -196,3 +229,4 @@ class Refresher:
             except Exception as error:
                 # Whatever it was, the generation at hand still answers, and the next round tries again.
                 _log.warning("could not take up the newest generation: %s", error)
+                self._failed()

@@ -10,6 +10,7 @@ from mcp import Client
 from mcp.types import CallToolResult, TextContent
 
 from api.mcp.server import build
+from api.visit import owners
 from api.wiring import Runtime
 from tests.serving import READY_SECONDS
 
@@ -19,8 +20,10 @@ _Result = TypeVar("_Result")
 def within(running: Runtime, action: Callable[[Client], Awaitable[_Result]]) -> _Result:
     """Return what `action` makes of a client that is connected within this process."""
 
+    mine = owners(running)
+
     async def act() -> _Result:
-        async with Client(build(running)) as client:
+        async with Client(build(lambda _: mine)) as client:
             with anyio.fail_after(READY_SECONDS):
                 return await action(client)
 

@@ -1,4 +1,4 @@
-"""Services for the tests of what is around them: one that fails, and one that waits."""
+"""Services for the tests of what is around them: one that fails, one that waits, and one that reads by words."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from index.store import PassageStore
-from qa.service import Asked, Watch
-from qa.types import Question, Retrieved
+from index.types import Passage
+from qa.calibrate import Calibration
+from qa.read import best_first
+from qa.service import AnswerService, Asked, Watch
+from qa.types import Candidate, Question, Retrieved
+from tests.world import kept
 
 SECONDS = 60.0
 """How long anything may take before a test fails."""
@@ -61,3 +65,26 @@ class Slow:
             return done
         finally:
             self.ended.set()
+
+
+class WordReader:
+    """Scores every sentence by the words it shares with the query."""
+
+    def __init__(self, name: str = "words:1") -> None:
+        self.fingerprint = name
+
+    def read(self, query: str, passages: Sequence[Passage]) -> list[Candidate]:
+        words = set(query.lower().strip("?").split())
+        return best_first(
+            [
+                Candidate(p, s, s.span, float(len(words & set(p.slice(s.span).lower().strip(".").split()))))
+                for p in passages
+                for s in p.sentences
+            ]
+        )
+
+
+CALIBRATION = Calibration(
+    "words", (2.0, 1.0, 1.0, 1.0, 0, 0, 0), (1.0, 0.7, 0.3, 0, 0, 0, 0), 0.1, -3.0, kept(0.5), (kept(0.5), kept(1.0))
+)
+SERVICE = AnswerService(WordReader(), CALIBRATION)

@@ -13,11 +13,12 @@ from api.app import create_app
 from api.exchange import asked
 from api.schemas import SearchRequest
 from api.settings import Settings
+from api.visit import owners
 from api.wiring import Runtime, open_runtime
 from index import change
 from index.errors import LibraryBusy
 from index.naming import document_id
-from index.store import GenerationStore
+from index.scope import AskedStore
 from index.sync import sync
 from tests.fakes import HashingEmbedder, write_files
 
@@ -225,24 +226,24 @@ def test_what_is_purged_while_a_question_is_answered_is_not_in_the_answer(tmp_pa
     runtime = made(tmp_path)
     seen = []
 
-    def ask(store: GenerationStore) -> int:
+    def ask(store: AskedStore) -> int:
         seen.append(store.generation.number)
         if len(seen) == 1:
             change.delete(runtime.settings.library, [document_id("lighthouse.txt")], purge=True)
             raise RuntimeError("a text was pulled away")
         return store.generation.number
 
-    assert asked(runtime, None, ask) == 4
+    assert asked(owners(runtime), None, ask) == 4
     assert seen == [3, 4]
     runtime.close()
 
 
 def test_an_error_that_no_purge_explains_is_an_error(history: Runtime) -> None:
-    def ask(store: GenerationStore) -> int:
+    def ask(store: AskedStore) -> int:
         raise RuntimeError("this is not the purge's fault")
 
     with pytest.raises(RuntimeError, match="not the purge"):
-        asked(history, None, ask)
+        asked(owners(history), None, ask)
 
 
 def test_purges_without_end_are_told_as_a_busy_library(history: Runtime) -> None:
@@ -252,8 +253,8 @@ def test_purges_without_end_are_told_as_a_busy_library(history: Runtime) -> None
         def __getattr__(self, name: str) -> Any:
             return getattr(history.store, name)
 
-        def holds(self, store: GenerationStore) -> bool:
+        def holds(self, store: AskedStore) -> bool:
             return False
 
     with pytest.raises(LibraryBusy, match="purged"):
-        asked(replace(history, store=Vanishing()), None, lambda store: 1)  # type: ignore[arg-type]
+        asked(replace(owners(history), store=Vanishing()), None, lambda store: 1)  # type: ignore[arg-type]

@@ -266,7 +266,7 @@ def test_the_key_is_asked_for_and_kept_only_if_the_reader_says_so(visit: Visit, 
         item = details(page, "A dredger")
         item.get_by_role("button", name="Delete…").click()
         page.locator("#sure").get_by_role("button", name="Delete").click()
-        gate = page.get_by_role("dialog", name="This library is changed with its key only")
+        gate = page.get_by_role("dialog", name="This needs a key of the library")
         box = gate.get_by_role("textbox", name="Key")
         assert has_focus(box)
         page.keyboard.press("Escape")

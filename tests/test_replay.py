@@ -34,13 +34,10 @@ from index.naming import document_id
 from index.reembed import reembed
 from index.store import LocalStore
 from index.sync import sync
-from index.types import Passage
-from qa.calibrate import Calibration
-from qa.read import best_first
 from qa.receipt import pack, unpack
 from qa.service import AnswerService, Policy
-from qa.types import Candidate
 from tests.fakes import HashingEmbedder, write_files
+from tests.services import CALIBRATION, SERVICE, WordReader
 from tests.world import kept
 
 Json = dict[str, Any]
@@ -63,29 +60,6 @@ QUESTIONS: tuple[Json, ...] = (
     {"question": ANSWERED, "filter": {"tags": ["coast", "\x07"], "language": None}},
     {"question": "  Who sells “buns”\u00a0🐧?\r\n", "filter": {"document_ids": [document_id("bakery.md")]}},
 )
-
-
-class WordReader:
-    """Scores every sentence by the words it shares with the query."""
-
-    def __init__(self, name: str = "words:1") -> None:
-        self.fingerprint = name
-
-    def read(self, query: str, passages: Sequence[Passage]) -> list[Candidate]:
-        words = set(query.lower().strip("?").split())
-        return best_first(
-            [
-                Candidate(p, s, s.span, float(len(words & set(p.slice(s.span).lower().strip(".").split()))))
-                for p in passages
-                for s in p.sentences
-            ]
-        )
-
-
-CALIBRATION = Calibration(
-    "words", (2.0, 1.0, 1.0, 1.0, 0, 0, 0), (1.0, 0.7, 0.3, 0, 0, 0, 0), 0.1, -3.0, kept(0.5), (kept(0.5), kept(1.0))
-)
-SERVICE = AnswerService(WordReader(), CALIBRATION)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from api.app import create_app
 from api.gate import Abandoned, Gate
 from api.schemas import AnswerEvent, AskRequest, AskResponse, RetrievalEvent
 from api.streams import RESUME_SECONDS, Streams, UnknownStream, stream
+from api.visit import owners
 from api.wiring import Runtime
 from index.store import PassageStore
 from qa.service import Asked, Watch
@@ -164,15 +165,15 @@ def test_a_stream_is_forgotten_after_a_minute(runtime: Runtime) -> None:
     streams = Streams(lambda: now[0])
 
     async def listen() -> None:
-        flow = streams.begin(runtime, wanted(QUESTION))
+        flow = streams.begin(owners(runtime), wanted(QUESTION))
         whole = [piece async for piece in flow.pieces]
         now[0] += RESUME_SECONDS
-        again = await streams.resume(runtime, f"{flow.reply_id}:1")
+        again = await streams.resume(owners(runtime), f"{flow.reply_id}:1")
         assert again.received == 1
         assert [type(piece) for piece in whole[1:]] == [type(piece) async for piece in again.pieces]
         now[0] += RESUME_SECONDS + 1
         with pytest.raises(UnknownStream):
-            await streams.resume(runtime, f"{flow.reply_id}:1")
+            await streams.resume(owners(runtime), f"{flow.reply_id}:1")
 
     asyncio.run(listen())
 
@@ -193,7 +194,7 @@ def test_the_work_stops_when_nobody_listens_any_more(slow: tuple[Slow, Runtime])
     service, runtime = slow
 
     async def listen_a_little() -> None:
-        pieces = stream(runtime, wanted(QUESTION))
+        pieces = stream(owners(runtime), wanted(QUESTION))
         assert isinstance(await anext(pieces), RetrievalEvent)
         await pieces.aclose()
 
@@ -208,9 +209,9 @@ def test_who_waits_for_a_turn_and_goes_away_leaves_the_queue(slow: tuple[Slow, R
     answered: list[AskResponse] = []
 
     async def listen() -> None:
-        first = stream(runtime, wanted(QUESTION))
+        first = stream(owners(runtime), wanted(QUESTION))
         await anext(first)
-        second = stream(runtime, wanted(NOWHERE))
+        second = stream(owners(runtime), wanted(NOWHERE))
         waits = asyncio.ensure_future(anext(second))
         await asyncio.sleep(0)
         waits.cancel()
@@ -230,11 +231,11 @@ def test_taking_up_a_stream_that_is_still_worked_on_answers_once(slow: tuple[Slo
     streams = Streams()
 
     async def listen() -> list[Any]:
-        flow = streams.begin(runtime, wanted(QUESTION))
+        flow = streams.begin(owners(runtime), wanted(QUESTION))
         assert isinstance(await anext(flow.pieces), RetrievalEvent)
         # The connection is dead, and the server has not noticed.
         threading.Timer(0.05, service.go_on.set).start()
-        again = await streams.resume(runtime, f"{flow.reply_id}:1")
+        again = await streams.resume(owners(runtime), f"{flow.reply_id}:1")
         rest = [piece async for piece in again.pieces]
         await flow.pieces.aclose()
         return rest

@@ -684,7 +684,7 @@ def test_reading_is_nobodys_secret_and_changing_needs_the_key_where_there_is_one
         for shown in (b"", b"Bearer open", b"Basic open sesame", b"Bearer", b"Bearer \xe9", b"open sesame"):
             response = client.request(method, path, headers={b"Authorization": shown}, files=files(("a.txt", FERRY)))
             assert_problem(response, 401, "key-needed")
-            assert response.headers["www-authenticate"] == "Bearer"
+            assert response.headers["www-authenticate"].startswith("Bearer")
             assert "sesame" not in response.text
     key = {"Authorization": "Bearer open sesame"}
     assert client.post("/v1/documents", files=files(("a.txt", FERRY)), headers=key).status_code == 202

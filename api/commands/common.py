@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from api.config import Configured
     from api.settings import Settings
     from api.wiring import Runtime
     from index.library import Library
@@ -49,20 +50,32 @@ class Options:
     """Options that stand before the command, and whether the process is the command's own."""
 
     library: Path | None = None
+    config: Path | None = None
+    log_format: str | None = None
+    log_level: str | None = None
     own_process: bool = False
 
 
 def read_settings(**given: Any) -> Settings:
-    """Return the settings; what is given (not None) wins over the environment."""
-    from pydantic import ValidationError
+    """Return the settings; what is given (not None) wins over the environment, and that over the file."""
+    return read_configured(**given).settings
 
-    from api.settings import Settings
 
+def read_configured(**given: Any) -> Configured:
+    """Return the settings and where each came from; from then on the log is as they say."""
+    import os
+
+    from api.config import ConfigError, configured
+    from api.logs import configure
+
+    before = {"library": Options.library, "log_format": Options.log_format, "log_level": Options.log_level}
     try:
-        return Settings(**{n: v for n, v in {"library": Options.library, **given}.items() if v is not None})
-    except ValidationError as error:
-        wrong = "; ".join(f"CITESPAN_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
-        raise typer.BadParameter(wrong) from error
+        found = configured(Options.config, os.environ, {**before, **given})
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+    if Options.own_process:
+        configure(found.settings.log_format, found.settings.log_level)
+    return found
 
 
 def show_line(text: str = "") -> None:

@@ -173,18 +173,20 @@ def delete(
 ) -> None:
     """Take documents out of the library. A later sync does not bring them back."""
     with errors_told(as_json):
+        from api.audit import Audit
         from api.conversations import Conversations
         from index.change import delete as run
 
         library = read_settings().library
-        try:
-            generation = run(library, document_ids, purge=purge)
-        finally:
-            # As for a server: a purge may be done and yet end in an error.
-            if purge:
-                conversations = Conversations(library)
-                conversations.forget(document_ids)
-                conversations.close()
+        with Audit(library).noting("document.purge" if purge else "document.delete", *document_ids):
+            try:
+                generation = run(library, document_ids, purge=purge)
+            finally:
+                # As for a server: a purge may be done and yet end in an error.
+                if purge:
+                    conversations = Conversations(library)
+                    conversations.forget(document_ids)
+                    conversations.close()
     if as_json:
         print_json({"deleted": document_ids, "purged": purge, "generation": generation})
         return
@@ -235,9 +237,12 @@ def rollback(
 ) -> None:
     """Make a new generation that has the documents of generation G."""
     with errors_told(as_json):
+        from api.audit import Audit
         from index.change import rollback as run
 
-        generation = run(read_settings().library, number, partial=partial)
+        library = read_settings().library
+        with Audit(library).noting("generation.rollback", str(number)):
+            generation = run(library, number, partial=partial)
     if as_json:
         print_json({"generation": generation, "rolled_back_to": number})
     else:

@@ -34,8 +34,8 @@ def evaluate(
         from datetime import UTC, datetime
 
         from api.receipts import fingerprints, made_by
-        from qa.evaluation.compare import compare as compared
         from qa.evaluate import evaluate as run
+        from qa.evaluation.compare import compare as compared
 
         store = runtime.store.current()
         report = run(labelled, runtime.service, store)

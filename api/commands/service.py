@@ -136,32 +136,52 @@ def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.  [default: 8000]")] = None,
     encoding: Encoding = None,
     reader: ReaderName = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond this machine though reading needs no key.")
+    ] = False,
+    forwarded_allow_ips: Annotated[
+        str | None, typer.Option(metavar="ADDRESSES", help="Proxies to believe.  [default: 127.0.0.1]")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="A certificate with its chain, in PEM: serve HTTPS.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key, in PEM, without a password.")] = None,
 ) -> None:
     """Serve the API and the chat page; with PATHs, sync them first."""
     with errors_told():
+        import os
+
         from api import server
+        from api.systemd import handed_over
 
-        settings = read_settings(host=host, port=port, reader=reader)
-        bound = server.listen(settings.host, settings.port)
-        try:
-            from api.app import create_app
-            from api.console import report_lines, run_sync
-            from api.wiring import open_embedder, open_runtime
-            from index.report import SyncPolicy
+        settings = read_settings(
+            host=host, port=port, reader=reader, insecure=True if insecure else None,
+            forwarded_allow_ips=forwarded_allow_ips, tls_cert=tls_cert, tls_key=tls_key,
+        )  # fmt: skip
+        transport = server.Transport.of(settings)
+        transport.expect_certificate()
+        given = handed_over(os.environ)
+        with server.listen(settings.host, settings.port) if given is None else given as bound:
+            if given is not None:
+                # Whatever is checked about the address is about the one that is listened on.
+                settings = settings.model_copy(update=server.place(bound))
+            server.expect_private(settings)
+            with server.Serving(bound, handed_over=given is not None, transport=transport) as serving:
+                from api.app import create_app
+                from api.console import report_lines, run_sync
+                from api.wiring import open_embedder, open_runtime
+                from index.report import SyncPolicy
 
-            embedder = None
-            if paths:
-                embedder = open_embedder(settings)
-                policy = SyncPolicy(encoding=encoding)
-                for line in report_lines(run_sync(settings.library, embedder, paths, policy=policy)):
-                    show_line(line)
-            runtime = open_runtime(settings, embedder)
-            try:
-                server.run(create_app(runtime), bound, lambda: show_line(f"serving on {server.address(bound)}"))
-            finally:
-                runtime.close()
-        finally:
-            bound.close()
+                embedder = None
+                if paths:
+                    embedder = open_embedder(settings)
+                    policy = SyncPolicy(encoding=encoding)
+                    for line in report_lines(run_sync(settings.library, embedder, paths, policy=policy)):
+                        show_line(line)
+                runtime = open_runtime(settings, embedder)
+                try:
+                    url = server.address(bound, transport.scheme)
+                    serving.run(create_app(runtime), lambda: show_line(f"serving on {url}"))
+                finally:
+                    runtime.close()
 
 
 def verify(

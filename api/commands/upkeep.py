@@ -17,9 +17,12 @@ def compact(
 ) -> None:
     """Let old generations go, and give back the space that only they used. Questions go on meanwhile."""
     with errors_told(as_json):
+        from api.audit import Audit
         from index.change import compact as run
 
-        done = run(read_settings().library, keep_last=keep_last, keep_days=keep_days)
+        library = read_settings().library
+        with Audit(library).noting("library.compact", ""):
+            done = run(library, keep_last=keep_last, keep_days=keep_days)
     if as_json:
         from dataclasses import asdict
 
@@ -37,16 +40,19 @@ def reembed(
 ) -> None:
     """Switch the library to another embedder: new vectors beside the old ones, then one commit. Can be interrupted."""
     with errors_told(as_json):
+        from api.audit import Audit
         from api.progress import Meter
-        from index.embed import SentenceTransformerEmbedder
+        from api.wiring import load_embedder
         from index.reembed import reembed as run
 
         meter = Meter("passages")
         try:
-            done = run(
-                read_settings().library, SentenceTransformerEmbedder(embedder),
-                progress=(lambda done, total: None) if as_json else meter, lock_timeout=60.0,
-            )  # fmt: skip
+            library = read_settings().library
+            with Audit(library).noting("library.reembed", ""):
+                done = run(
+                    library, load_embedder(embedder), progress=(lambda done, total: None) if as_json else meter,
+                    lock_timeout=60.0,
+                )  # fmt: skip
         except KeyboardInterrupt:
             fail("interrupted", "interrupted: the former embedder is still in use; run it again to go on", as_json)
     if as_json:
@@ -62,9 +68,12 @@ def reembed(
 def backup(file: Annotated[Path, typer.Argument(help="The file to write.")], as_json: Json = False) -> None:
     """Write the library as it is now to one file. Questions and syncs go on meanwhile."""
     with errors_told(as_json):
+        from api.audit import Audit
         from index.backup import backup as run
 
-        generation = run(read_settings().library, file)
+        library = read_settings().library
+        with Audit(library).noting("library.backup", ""):
+            generation = run(library, file)
     if as_json:
         print_json({"file": str(file), "generation": generation})
     else:
@@ -74,10 +83,12 @@ def backup(file: Annotated[Path, typer.Argument(help="The file to write.")], as_
 def restore(file: Annotated[Path, typer.Argument(help="A backup.")], as_json: Json = False) -> None:
     """Make a library from a backup, in a folder that has none."""
     with errors_told(as_json):
+        from api.audit import Audit
         from index.backup import restore as run
 
         folder = read_settings().library
-        generation = run(file, folder)
+        with Audit(folder).noting("library.restore", ""):
+            generation = run(file, folder)
     if as_json:
         print_json({"library": str(folder), "generation": generation})
     else:

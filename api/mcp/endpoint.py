@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from api.mcp.server import build
-from api.wiring import Runtime
+from api.mcp.server import Context, build
+from api.routes.common import visit_of
+from api.visit import Visit
 
 PATH = "/mcp"
 
@@ -21,8 +23,8 @@ class Endpoint:
     Host, origin and size of requests are the middleware's to look at; the SDK's own checks know our names less well.
     """
 
-    def __init__(self, running: Runtime) -> None:
-        self._running = running
+    def __init__(self, largest_request: int) -> None:
+        self._largest_request = largest_request
         self._manager: StreamableHTTPSessionManager | None = None
 
     def route(self) -> Route:
@@ -34,7 +36,7 @@ class Endpoint:
         """Answer requests until the context ends; what is under way then is stopped."""
         # Replies are event streams, not plain JSON: only so is a client that goes away noticed, and the work stopped.
         manager = StreamableHTTPSessionManager(
-            build(self._running), stateless=True, max_request_body_size=self._running.settings.largest_request
+            build(_visit_of), stateless=True, max_request_body_size=self._largest_request
         )
         async with manager.run():
             # An application can be started twice, as by a test client within a test client.
@@ -47,3 +49,9 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._manager is not None, "the application was not started"
         await self._manager.handle_request(scope, receive, send)
+
+
+def _visit_of(context: Context) -> Visit:
+    request = context.request
+    assert isinstance(request, Request), "a message that came by no request"
+    return visit_of(request)

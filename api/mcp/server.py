@@ -17,7 +17,7 @@ from api.mcp import resources
 from api.mcp.failures import told
 from api.mcp.places import LONGEST, Refused
 from api.mcp.tools import INSTRUCTIONS, TOOLS, Wanted, listed
-from api.wiring import Runtime
+from api.visit import Visit
 from index.errors import UnknownDocument, UnknownRevision
 
 # Beside the questions that may wait, each of which holds a thread.
@@ -26,12 +26,13 @@ _SPARE_THREADS = 8
 _NOT_FOUND = -32002
 _NAME = 100
 _Result = TypeVar("_Result")
-_Context = ServerRequestContext[dict[str, object]]
+Context = ServerRequestContext[dict[str, object]]
+"""A message, and the request that it came by."""
 
 
-def build(running: Runtime) -> Server[dict[str, object]]:
-    """Return the server over an open runtime, which stays the caller's to close."""
-    handlers = _Handlers(running)
+def build(visit_of: Callable[[Context], Visit]) -> Server[dict[str, object]]:
+    """Return the server; `visit_of` gives what the sender of a message may use."""
+    handlers = _Handlers(visit_of)
     return Server(
         "citespan",
         title="Citespan",
@@ -50,21 +51,21 @@ def build(running: Runtime) -> Server[dict[str, object]]:
 class _Handlers:
     """What is done for each kind of request. Whatever goes wrong in here is told to the log only."""
 
-    def __init__(self, running: Runtime) -> None:
-        self._running = running
-        self._threads = CapacityLimiter(running.gate.places + _SPARE_THREADS)
+    def __init__(self, visit_of: Callable[[Context], Visit]) -> None:
+        self._visit_of = visit_of
+        self._threads: CapacityLimiter | None = None
 
-    async def list_tools(self, context: _Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    async def list_tools(self, context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=list(listed()))
 
-    async def call_tool(self, context: _Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call_tool(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         tool = TOOLS.get(params.name)
         if tool is None:
             name = printable(params.name[:_NAME])
             raise MCPError(types.INVALID_PARAMS, f"there is no tool {name!r}; there are {', '.join(TOOLS)}")
         arguments: Mapping[str, object] = {} if params.arguments is None else params.arguments
         try:
-            shown = await self._work(lambda wanted: tool.use(self._running, arguments, wanted))
+            shown = await self._work(context, lambda visit, wanted: tool.use(visit, arguments, wanted))
         except Exception as error:
             text = told(error, f"the tool {tool.name}")
             return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
@@ -74,24 +75,24 @@ class _Handlers:
         )
 
     async def list_resources(
-        self, context: _Context, params: types.PaginatedRequestParams | None
+        self, context: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         cursor = None if params is None else params.cursor
         try:
-            return await self._work(lambda _: resources.page(self._running.store.current(), cursor))
+            return await self._work(context, lambda visit, _: resources.page(visit.store.current(), cursor))
         except Exception as error:
             raise _protocol_error(error, "the list of resources") from error
 
     async def list_templates(
-        self, context: _Context, params: types.PaginatedRequestParams | None
+        self, context: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
         return types.ListResourceTemplatesResult(resource_templates=[resources.template()])
 
     async def read_resource(
-        self, context: _Context, params: types.ReadResourceRequestParams
+        self, context: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         try:
-            return await self._work(lambda _: resources.read(self._running.store.current(), params.uri))
+            return await self._work(context, lambda visit, _: resources.read(visit.store.current(), params.uri))
         except (UnknownDocument, UnknownRevision) as error:
             modern = context.protocol_version in protocol.MODERN_PROTOCOL_VERSIONS
             code = types.INVALID_PARAMS if modern else _NOT_FOUND
@@ -99,12 +100,18 @@ class _Handlers:
         except Exception as error:
             raise _protocol_error(error, "a resource") from error
 
-    async def _work(self, call: Callable[[Wanted], _Result]) -> _Result:
-        """Return what `call` makes in a thread of its own. When the request is cancelled, it is not wanted any more."""
+    async def _work(self, context: Context, call: Callable[[Visit, Wanted], _Result]) -> _Result:
+        """Return what `call` makes of the sender's visit, in a thread of its own.
+
+        When the request is cancelled, it is not wanted any more.
+        """
+        visit = self._visit_of(context)
+        if self._threads is None:
+            self._threads = CapacityLimiter(visit.gate.places + _SPARE_THREADS)
         gone = threading.Event()
         try:
             return await to_thread.run_sync(
-                call, lambda: not gone.is_set(), abandon_on_cancel=True, limiter=self._threads
+                call, visit, lambda: not gone.is_set(), abandon_on_cancel=True, limiter=self._threads
             )
         finally:
             gone.set()

@@ -15,7 +15,7 @@ from api.mcp.places import place_of
 from api.mcp.shapes import Fetched, FetchRequest, FoundPassage, FoundPassages
 from api.mcp.texts import reply_text, verdict_text
 from api.schemas import AskRequest, AskResponse, SearchRequest, VerifyRequest, VerifyResponse
-from api.wiring import Runtime
+from api.visit import Visit
 from qa.verify import verify
 
 INSTRUCTIONS = """\
@@ -58,7 +58,7 @@ class Tool:
     description: str
     takes: type[BaseModel]
     gives: type[BaseModel]
-    use: Callable[[Runtime, Mapping[str, object], Wanted], Shown]
+    use: Callable[[Visit, Mapping[str, object], Wanted], Shown]
 
     def described(self) -> types.Tool:
         """Return the tool as a client sees it in a list."""
@@ -70,7 +70,7 @@ class Tool:
         )  # fmt: skip
 
 
-def _search(running: Runtime, arguments: Mapping[str, object], wanted: Wanted) -> Shown:
+def _search(running: Visit, arguments: Mapping[str, object], wanted: Wanted) -> Shown:
     request = SearchRequest.model_validate(arguments)
     question = request.to_question()
     with running.gate.turn(wanted):
@@ -88,19 +88,19 @@ def _search(running: Runtime, arguments: Mapping[str, object], wanted: Wanted) -
     return Shown(value, value.model_dump_json())
 
 
-def _fetch(running: Runtime, arguments: Mapping[str, object], wanted: Wanted) -> Shown:
+def _fetch(running: Visit, arguments: Mapping[str, object], wanted: Wanted) -> Shown:
     request = FetchRequest.model_validate(arguments)
     value = fetched(running.store.current(), place_of(request.id))
     return Shown(value, value.model_dump_json())
 
 
-def _ask(running: Runtime, arguments: Mapping[str, object], wanted: Wanted) -> Shown:
+def _ask(running: Visit, arguments: Mapping[str, object], wanted: Wanted) -> Shown:
     request = AskRequest.model_validate(arguments)
     reply = exchange(running, request, wanted=wanted)
     return Shown(reply, reply_text(reply, exact=request.as_of is not None))
 
 
-def _verify(running: Runtime, arguments: Mapping[str, object], wanted: Wanted) -> Shown:
+def _verify(running: Visit, arguments: Mapping[str, object], wanted: Wanted) -> Shown:
     request = VerifyRequest.model_validate(arguments)
     verdict = VerifyResponse.of(verify(request.to_claim(), running.store.current()))
     return Shown(verdict, verdict_text(verdict))

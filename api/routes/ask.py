@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from anyio import to_thread
+from anyio import Event, to_thread
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel
 from sse_starlette import ServerSentEvent
@@ -13,8 +13,9 @@ from sse_starlette import ServerSentEvent
 from api.exchange import exchange
 from api.gate import Abandoned
 from api.problems import problem_of
+from api.request_log import place
 from api.routes.common import Running, Streaming, problems
-from api.routes.events import EVENTS, sent, stream_of, unless_gone
+from api.routes.events import EVENTS, in_time, sent, stream_of, unless_gone
 from api.schemas import (
     AnswerEvent,
     AskRequest,
@@ -61,8 +62,8 @@ async def ask(
         first = await unless_gone(http, anext(flow.pieces, None))
     except Abandoned:
         return Response(status_code=204)
-    events = _events(flow, first, f"{http.method} {http.url.path}")
-    return stream_of(events)
+    where = place(http.method, http.url.path)
+    return stream_of(lambda stops: _events(flow, first, where, stops))
 
 
 def _wants_events(accept: str) -> bool:
@@ -74,16 +75,16 @@ def _wants_events(accept: str) -> bool:
     return False
 
 
-async def _events(flow: Flow, first: Piece | None, place: str) -> AsyncIterator[ServerSentEvent]:
+async def _events(flow: Flow, first: Piece | None, where: str, stops: Event) -> AsyncIterator[ServerSentEvent]:
     """Yield the events of the pieces, `first` ahead, numbered on from those received."""
     number, piece = flow.received, first
     try:
         while piece is not None:
             number += 1
             yield _event(*_named(piece), flow, number)
-            piece = await anext(flow.pieces, None)
+            piece = await in_time(anext(flow.pieces, None), stops)
     except Exception as error:
-        yield sent(bytes(problem_of(error, place).body).decode(), event="error")
+        yield sent(bytes(problem_of(error, where).body).decode(), event="error")
     finally:
         await flow.pieces.aclose()
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
 
+from anyio import Event
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sse_starlette import ServerSentEvent
@@ -17,12 +18,13 @@ from api.gate import Abandoned
 from api.messages import asked_in
 from api.openai_errors import UnknownModel, errors, translated
 from api.problems import problem_of
+from api.request_log import place
 from api.routes.common import Running
-from api.routes.events import EVENTS, sent, stream_of, unless_gone
+from api.routes.events import EVENTS, in_time, sent, stream_of, unless_gone
 from api.schemas import AnswerEvent, AskRequest, AskResponse, ExchangeModel, Problem, RetrievalEvent
 from api.schemas_openai import MODEL, ChatCompletion, ChatRequest, CitespanOptions, ModelList, ModelObject
 from api.streams import Piece, stream
-from api.wiring import Runtime
+from api.visit import Visit
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -51,8 +53,8 @@ async def complete(body: ChatRequest, request: Request, running: Running) -> Cha
     assert isinstance(found, RetrievalEvent)
     head = _head(request, running, found.generation)
     usage = body.stream_options is not None and body.stream_options.include_usage is True
-    events = _events(pieces, head, f"{request.method} {request.url.path}", usage=usage)
-    return stream_of(events)
+    where = place(request.method, request.url.path)
+    return stream_of(lambda stops: _events(pieces, head, where, stops, usage=usage))
 
 
 @router.get("/models")
@@ -79,7 +81,7 @@ def _question_of(body: ChatRequest) -> AskRequest:
     )
 
 
-def _head(request: Request, running: Runtime, generation: int) -> Head:
+def _head(request: Request, running: Visit, generation: int) -> Head:
     name = f"chatcmpl-{uuid.uuid4().hex}"
     return Head(name, int(time.time()), fingerprint(running, generation), str(request.base_url))
 
@@ -93,21 +95,21 @@ async def _reply_in(pieces: AsyncIterator[Piece]) -> AskResponse:
 
 
 async def _events(
-    pieces: AsyncGenerator[Piece], head: Head, place: str, *, usage: bool
+    pieces: AsyncGenerator[Piece], head: Head, where: str, stops: Event, *, usage: bool
 ) -> AsyncIterator[ServerSentEvent]:
     """Yield the events of a stream. When it is closed early, the work on the reply stops."""
     async with aclosing(pieces):
         yield sent(opening(head, usage=usage))
         try:
-            reply = await _reply_in(pieces)
+            reply = await in_time(_reply_in(pieces), stops)
         except Exception as error:
-            problem = Problem.model_validate_json(bytes(problem_of(error, place).body))
-            yield sent(failure(translated(problem, place.partition(" ")[2])[1]))
+            problem = Problem.model_validate_json(bytes(problem_of(error, where).body))
+            yield sent(failure(translated(problem, where.partition(" ")[2])[1]))
             return
         for chunk in chunks(head, reply, usage=usage):
             yield sent(chunk)
 
 
-def _model(running: Runtime) -> ModelObject:
+def _model(running: Visit) -> ModelObject:
     made = datetime.fromisoformat(running.store.current().generation.created_at)
     return ModelObject(id=MODEL, created=int(made.timestamp()), owned_by=MODEL)

@@ -6,18 +6,21 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from api.access import Caller
 from api.schemas import Problem
 from api.streams import Streams
-from api.wiring import Runtime
+from api.visit import Reception, Visit
 
 
-def _runtime(request: Request) -> Runtime:
-    runtime = request.app.state.runtime
-    assert isinstance(runtime, Runtime)
-    return runtime
+def visit_of(request: Request) -> Visit:
+    """Return what the sender of a request may use."""
+    reception, caller = request.app.state.reception, request.state.caller
+    assert isinstance(reception, Reception)
+    assert isinstance(caller, Caller)
+    return reception.visit(caller)
 
 
-Running = Annotated[Runtime, Depends(_runtime)]
+Running = Annotated[Visit, Depends(visit_of)]
 
 
 def _streams(request: Request) -> Streams:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
+from api.access import Role
 from api.routes.common import PATIENCE_SECONDS, Running, problems
 from api.schemas import DocumentList, DocumentModel
 from api.schemas_catalogue import ORDERS, CatalogueList, RevisionList, RevisionModel, Sort
@@ -18,7 +19,7 @@ from api.uploads import BODY, receive
 from index import change
 from index.catalogue import Entry, listed
 from index.errors import UnknownDocument
-from index.store import GenerationStore
+from index.scope import AskedStore
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
@@ -52,9 +53,7 @@ def list_documents(
     )
 
 
-def _catalogue(
-    running: Running, store: GenerationStore, words: str, sort: Sort, after: str, limit: int
-) -> CatalogueList:
+def _catalogue(running: Running, store: AskedStore, words: str, sort: Sort, after: str, limit: int) -> CatalogueList:
     library, generation = running.store.library, store.generation.number
     try:
         last = Entry.of(store.document(after)) if after else None
@@ -138,9 +137,17 @@ def delete_document(
     running: Running,
     purge: Annotated[bool, Query(description="also from all earlier generations, overwritten")] = False,
 ) -> DeletedDocument:
-    """Delete a document. When this is answered no question returns it, and no upload of it is under way."""
+    """Delete a document. When this is answered no question returns it, and no upload of it is under way.
+
+    A contributor deletes what it added itself, for a week; the rest, and a purge, are a maintainer's.
+    """
+    if purge:
+        running.caller.expect(Role.MAINTAINER)
     with running.jobs.landing(PATIENCE_SECONDS):
         uri = _uri(running, document_id)
+        if not running.caller.role.covers(Role.MAINTAINER):
+            # What it does not see is not there for it; the rest is another's, or its own.
+            running.jobs.expect_brought(running.store.current().document(document_id).uri if uri is None else uri)
         try:
             made = change.delete(running.settings.library, [document_id], purge=purge)
             running.jobs.withdraw(document_id, uri, purge=purge)

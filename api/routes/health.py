@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import logging
 
-from api.routes.common import Running, problems
+from fastapi import APIRouter, Request, Response
+
+from api.problems import RETRY_SECONDS, problem
+from api.routes.common import problems, visit_of
 from api.schemas import Health
+from api.visit import Reception
 
 router = APIRouter(tags=["health"])
+_log = logging.getLogger(__name__)
 
 
 @router.get("/healthz")
@@ -16,9 +21,18 @@ async def alive() -> Health:
     return Health()
 
 
-@router.get("/readyz", responses=problems(500, 503))
-def ready(running: Running) -> Health:
-    """Say that models are loaded and the library can be read, and which generation answers."""
-    running.store.library.generation()
-    generation = running.store.current().generation
+@router.get("/readyz", response_model=Health, responses=problems(503))
+def ready(request: Request) -> Health | Response:
+    """Say that models are loaded and the library can be read, and to whoever may read it which generation answers."""
+    reception: Reception = request.app.state.reception
+    try:
+        reception.look()
+    except Exception:
+        # Whatever it is: who shares out requests is to send them elsewhere meanwhile.
+        _log.exception("not ready")
+        detail = "the library cannot be read; the server's log says why"
+        return problem(503, "not-ready", detail, headers={"Retry-After": RETRY_SECONDS})
+    if request.state.caller is None:
+        return Health()
+    generation = visit_of(request).store.current().generation
     return Health(generation=generation.number, documents=generation.documents)

@@ -12,8 +12,8 @@ from api.openai_errors import STORE, UnknownVectorStore, errors
 from api.routes.common import Running, problems
 from api.schemas import SearchResponse, SearchResult
 from api.schemas_search import SearchBody, VectorStoreSearch
-from api.wiring import Runtime
-from index.store import GenerationStore
+from api.visit import Visit
+from index.scope import AskedStore
 from qa.types import Retrieved
 
 router = APIRouter(prefix="/v1", tags=["search"])
@@ -37,10 +37,10 @@ def search_store(
     return page.model_copy(update={"data": data})
 
 
-def _searched(request: SearchBody, running: Runtime) -> SearchResponse:
+def _searched(request: SearchBody, running: Visit) -> SearchResponse:
     questions = request.to_questions()
 
-    def find(store: GenerationStore) -> tuple[list[Retrieved], int]:
+    def find(store: AskedStore) -> tuple[list[Retrieved], int]:
         return _best([running.service.search(one, store) for one in questions]), store.generation.number
 
     with running.gate.turn():

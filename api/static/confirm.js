@@ -1,8 +1,7 @@
-// The two dialogs: "are you sure", and the key of the library.
+// The two dialogs: "are you sure", and a key of the library.
 
 import { byId, element, focusOn, onClick } from "./dom.js";
-import { expectProblem, Problem } from "./service.js";
-import { hasKey, showKey } from "./upkeep.js";
+import { askForKey, expectProblem, showKey } from "./service.js";
 
 const sure = byId("sure");
 const gate = byId("key");
@@ -39,18 +38,7 @@ export function confirmed({ title, points, verb, grave = false }) {
   return agreed(sure);
 }
 
-/** Return what `call` returns. While the service wants the library's key, the reader is asked for it. */
-export async function withKey(call) {
-  for (;;) {
-    try {
-      return await call();
-    } catch (error) {
-      if (!(error instanceof Problem) || error.status !== 401) throw error;
-      asking ??= keyAsked(hasKey()).finally(() => (asking = null));
-      if (!(await asking)) throw new Problem(401, "The library’s key is needed", "Without it the library is not changed.");
-    }
-  }
-}
+askForKey((refused) => (asking ??= keyAsked(refused).finally(() => (asking = null))));
 
 async function keyAsked(refused) {
   const box = byId("key-value");
@@ -75,12 +63,12 @@ async function keyAsked(refused) {
   return done;
 }
 
-/** Ask, and if the reader agrees do it, with the key; what goes wrong is told in the element `wrong`. */
+/** Ask, and if the reader agrees do it; what goes wrong is told in the element `wrong`. */
 export async function whenSure(question, wrong, failed, act) {
   if (!(await confirmed(question))) return;
   wrong.hidden = true;
   try {
-    await withKey(act);
+    await act();
   } catch (error) {
     wrong.replaceChildren(noted(error, failed));
     wrong.hidden = false;

@@ -71,12 +71,65 @@ function errorIn(error) {
   return where ? `${where}: ${what}` : String(what);
 }
 
+const SLOT = "citespan-key";
+
+/** The key as it was typed: in this page alone, unless the reader wants it kept until the tab is closed. */
+let key = stored();
+let declined = false;
+let ask = null;
+
+function stored() {
+  try {
+    return sessionStorage.getItem(SLOT);
+  } catch {
+    return null;
+  }
+}
+
+/** Show this key from now on; `keep` it for further pages of this tab. Null forgets it. */
+export function showKey(value, keep = false) {
+  key = value;
+  try {
+    if (value !== null && keep) sessionStorage.setItem(SLOT, value);
+    else sessionStorage.removeItem(SLOT);
+  } catch {
+    // Without storage it is kept in this page, which is less and never more than was asked for.
+  }
+}
+
+export function authorized() {
+  return key === null ? {} : { authorization: `Bearer ${key}` };
+}
+
+/** Let `how` ask the reader for a key, given whether there is one that was refused; it says whether it got one. */
+export function askForKey(how) {
+  ask = how;
+}
+
+/** Return what `call` returns. While the service wants a key, the reader is asked; who declines, for acts only. */
+export async function withKey(call, method = "GET") {
+  for (;;) {
+    const shown = key;
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 401) throw error;
+      if (key !== shown) continue;
+      declined = (declined && method === "GET") || !(await ask(key !== null));
+      if (declined) throw new Problem(401, "The library’s key is needed", "Without it this is not done.");
+    }
+  }
+}
+
 /** Return the response to a request; a Problem if there is none, or one that says no. */
-export async function send(address, options = {}) {
+export function send(address, options = {}) {
   const lost = new Problem(0, "No connection to the service", "Check that it is running and reachable, then try again.");
-  const response = await whole(fetch(address, { credentials: "same-origin", ...options }), lost);
-  if (!response.ok) throw await problemOf(response);
-  return response;
+  return withKey(async () => {
+    const headers = { ...options.headers, ...authorized() };
+    const response = await whole(fetch(address, { credentials: "same-origin", ...options, headers }), lost);
+    if (!response.ok) throw await problemOf(response);
+    return response;
+  }, options.method);
 }
 
 /** Return what the promise comes to. If it fails for any reason but an abort, the problem is raised. */

@@ -1,38 +1,6 @@
-// The calls that look through the library and change it. Changing it may need the library's key.
+// The calls that look through the library and change it.
 
-import { addressOfDocument, bodyOf, json, Problem, problemOf } from "./service.js";
-
-const SLOT = "citespan-key";
-
-/** The key as it was typed: in this page alone, unless the reader wants it kept until the tab is closed. */
-let key = stored();
-
-function stored() {
-  try {
-    return sessionStorage.getItem(SLOT);
-  } catch {
-    return null;
-  }
-}
-
-export function hasKey() {
-  return key !== null;
-}
-
-/** Show this key from now on; `keep` it for further pages of this tab. Null forgets it. */
-export function showKey(value, keep = false) {
-  key = value;
-  try {
-    if (value !== null && keep) sessionStorage.setItem(SLOT, value);
-    else sessionStorage.removeItem(SLOT);
-  } catch {
-    // Without storage it is kept in this page, which is less and never more than was asked for.
-  }
-}
-
-function authorized() {
-  return key === null ? {} : { authorization: `Bearer ${key}` };
-}
+import { addressOfDocument, authorized, bodyOf, json, Problem, problemOf } from "./service.js";
 
 /** Return one page of the documents that hold `words`, in the order `sort`; `after` is the last page's cursor. */
 export function catalogue({ words, sort, after = null, limit }, signal) {
@@ -68,12 +36,12 @@ export function job(id) {
 
 /** Make a generation with the documents of an earlier one, and return it. */
 export function goBack(number) {
-  return json(`v1/generations/${number}/rollback`, { method: "POST", headers: authorized() });
+  return json(`v1/generations/${number}/rollback`, { method: "POST" });
 }
 
 /** Delete a document; with `purge` from all generations. */
 export function remove(documentId, purge) {
-  return json(addressOfDocument(documentId, purge ? "?purge=true" : ""), { method: "DELETE", headers: authorized() });
+  return json(addressOfDocument(documentId, purge ? "?purge=true" : ""), { method: "DELETE" });
 }
 
 /**

@@ -1,9 +1,8 @@
 // Uploads: files are sent in batches, one after the other, and followed until they are in the library.
 
-import { withKey } from "./confirm.js";
 import { counted, sentence } from "./dom.js";
 import { refusal, sentName } from "./drop.js";
-import { expectProblem, Problem, slept } from "./service.js";
+import { expectProblem, Problem, slept, withKey } from "./service.js";
 import { alive, isUnderWay, job as jobOf, upload } from "./upkeep.js";
 
 // A batch becomes one job and one generation: few of them, and none that keeps anybody waiting for long.
@@ -148,7 +147,7 @@ export class Uploads {
     for (let tries = 0; ; tries += 1) {
       this.#set(batch, { state: "sending", said: "is being sent", part: 0 });
       try {
-        const job = await withKey(() => upload(batch, key, (bytes) => this.#sent(batch, bytes), signal));
+        const job = await withKey(() => upload(batch, key, (bytes) => this.#sent(batch, bytes), signal), "POST");
         this.#set(batch, { state: "stored", said: STORED, part: 0.5 });
         this.#follow(job, batch);
         return;
