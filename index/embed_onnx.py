@@ -11,7 +11,6 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +18,10 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from index.crew import Crew
 from index.embed import DEFAULT, verified_default
 from index.errors import ModelUnfit
-from index.priority import cores, stand_back
+from index.priority import stand_back
 
 FOLDER = Path(__file__).parent / "model"
 GRAPH = "embedder.onnx"
@@ -65,7 +65,7 @@ class OnnxEmbedder:
             self._dimensions = int(self._session.get_outputs()[0].shape[1])
             self._tokenizer.no_truncation()
             self._tokenizer.no_padding()
-            self._pool = ThreadPoolExecutor(cores(), "embedder", initializer=_others_first)
+            self._crew = Crew("embedder", _others_first)
             likeness = self._likeness(folder / REFERENCES)
         except Exception as error:  # both libraries raise bare Exception subclasses of their own
             raise ModelUnfit(f"{DEFAULT} does not run on ONNX Runtime {onnxruntime.__version__} ({error})") from error
@@ -88,7 +88,7 @@ class OnnxEmbedder:
         work = batches([len(row) for row in rows])
         inputs = [np.array([rows[place] for place in batch], dtype=np.int64) for batch in work]
         # What is one batch is as good as done: a question should not wait for a turn in the pool.
-        found = self._pool.map(self._run, inputs) if len(inputs) > 1 else map(self._run, inputs)
+        found = self._crew.map(self._run, inputs) if len(inputs) > 1 else map(self._run, inputs)
         vectors = np.empty((len(texts), self._dimensions), dtype=np.float32)
         for batch, made in zip(work, found, strict=True):
             vectors[batch] = made

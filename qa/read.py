@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,8 +14,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
+from index.crew import Crew
 from index.errors import ModelError
-from index.priority import cores, step_back
+from index.priority import step_back
 from index.types import Kind, Passage, Sentence, Span
 from qa.types import Candidate
 
@@ -76,7 +76,7 @@ class SpanReader:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         # The rest of a question, and whoever answers others, holds the interpreter, and goes before this.
-        self._pool = ThreadPoolExecutor(cores() if threads is None else threads, "reader", initializer=step_back)
+        self._crew = Crew("reader", step_back, threads)
 
     @property
     def fingerprint(self) -> str:
@@ -88,7 +88,7 @@ class SpanReader:
         # One window at a time: the scales of an int8 model come from all it is given at once, so a passage's scores
         # would depend on what is read beside it. Nothing is padded, and memory stays bounded.
         found: list[Candidate] = []
-        for passage, window, (start, end) in zip(passages, windows, self._pool.map(self._run, windows), strict=True):
+        for passage, window, (start, end) in zip(passages, windows, self._crew.map(self._run, windows), strict=True):
             found.extend(candidates(passage, window.tokens, start, end, window.first))
         return best_first(found)
 
