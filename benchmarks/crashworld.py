@@ -230,4 +230,5 @@ def _held(library: Library, number: int) -> Held:
 
 def _difference(plan: Plan, live: dict[str, str]) -> str:
     names = sorted(n for n in plan.expected.keys() | live.keys() if plan.expected.get(n) != live.get(n))
-    return ", ".join(names[:5])
+    how = {n: "is not there" if n not in live else "is extra" if n not in plan.expected else "is other" for n in names}
+    return ", ".join(f"{name} {how[name]}" for name in names[:5])

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
@@ -66,7 +67,9 @@ def wire() -> Iterator[Wire]:
 def serve(running: Runtime, wire: Wire) -> None:
     """Answer over `wire` until its client closes it, or until SIGTERM. For the main thread, where signals arrive."""
     watch = PurgeWatch(running.store, running.conversations)
-    with Refresher(running.store, running.settings.refresh_seconds, watch.look):
+    with Refresher(running.store, running.settings.refresh_seconds, watch.look), warnings.catch_warnings():
+        # A line that comes while it ends is passed to nobody, which asyncio would tell on standard error.
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         anyio.run(_serve, running, wire)
 
 
