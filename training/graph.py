@@ -40,7 +40,8 @@ class _Source:
     """The weights of an exported int8 graph, by the names that torch gave them."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        self._tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+        tensors: dict[str, Array] = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+        self._tensors = tensors
         self._makers = {name: node for node in model.graph.node for name in node.output}
         adders = (node for node in model.graph.node if node.op_type == "Add")
         self._adders = {name: node for node in adders for name in node.input if name.endswith("bias")}
