@@ -112,9 +112,9 @@ class Asker:
         return max((1000 * wait for began, wait in self.waits if began < until and began + wait > since), default=0.0)
 
 
-def resident_mib() -> float:
-    """Return the memory of this process that is in use."""
-    with Path("/proc/self/statm").open() as file:
+def resident_mib(process: int | str = "self") -> float:
+    """Return the memory of a process that is in use, by its number; of this one without."""
+    with Path(f"/proc/{process}/statm").open() as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 

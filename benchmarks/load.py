@@ -29,6 +29,7 @@ from typing import Any
 from api.bench import machine
 from benchmarks.bank import public_bank
 from benchmarks.clients import Log, ask, asking, burst, looking, without_its_own
+from benchmarks.library import resident_mib
 from benchmarks.servers import Server, serving
 from benchmarks.synthetic import Writer, asked_about, make, open_vectors
 
@@ -47,12 +48,6 @@ def cpu_seconds(pid: int) -> float:
     """Return the time that all threads of a process have had on a core."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICK
-
-
-def resident_mib(pid: int) -> int:
-    """Return how much memory a process has in use."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
 
 
 def at(share: float, ascending: Sequence[float]) -> float:
@@ -83,11 +78,11 @@ def alone(server: Server, questions: Sequence[str]) -> tuple[dict[str, float], L
 @contextmanager
 def weighing(server: Server) -> Iterator[list[int]]:
     """Note the memory of a server, in MiB, every second while the context lasts."""
-    sizes, stop = [resident_mib(server.pid)], threading.Event()
+    sizes, stop = [int(resident_mib(server.pid))], threading.Event()
 
     def work() -> None:
         while not stop.wait(1.0):
-            sizes.append(resident_mib(server.pid))
+            sizes.append(int(resident_mib(server.pid)))
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
