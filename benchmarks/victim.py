@@ -151,7 +151,7 @@ def _be_the_victim(order: dict[str, Any], real: Embedder | None, send: int) -> N
         embedder = StandIn(order["embedder"]) if real is None else real
         os.write(send, b"b")
         try:
-            told: dict[str, Any] = {"generation": _change(order, embedder)}
+            told: dict[str, Any] = {"generation": change(order, embedder)}
         except Exception as error:
             told = {"error": f"{type(error).__name__}: {error}"}
         os.write(send, json.dumps(told).encode())
@@ -159,7 +159,7 @@ def _be_the_victim(order: dict[str, Any], real: Embedder | None, send: int) -> N
         os._exit(0)
 
 
-def _change(order: dict[str, Any], embedder: Embedder) -> int | None:
+def change(order: dict[str, Any], embedder: Embedder) -> int | None:
     """Do what is ordered and return the generation it acknowledges."""
 
     def progress(now: SyncProgress) -> None:

@@ -13,7 +13,7 @@ from index import schema
 from index.errors import UnknownDocument
 from index.lexical import LexicalIndex
 from index.library import Library
-from index.naming import free_id
+from index.naming import free_id, place_name
 from index.quantise import forget_lists
 from index.tidy import empty_log, finish_purge, keep_words, tidy
 from index.writer import Writer, drop_unused_quantisers, drop_unused_vectors, newest_active
@@ -106,16 +106,19 @@ def _forget(db: sqlite3.Connection, writer: Writer, versions: dict[str, list[tup
         db.execute(f"DELETE FROM versions WHERE id IN ({ids})")
         db.execute("INSERT OR REPLACE INTO withheld VALUES (?, 1)", (name,))
         # The file's own row stays if it holds other documents; alone, its name goes too.
-        places = db.execute("SELECT root, path FROM origins WHERE document_id = ?", (name,)).fetchall()
+        places = db.execute("SELECT root, path, member FROM origins WHERE document_id = ?", (name,)).fetchall()
         db.execute("DELETE FROM origins WHERE document_id = ?", (name,))
-        for root, path in places:
+        for root, path, _ in places:
             db.execute(
                 "DELETE FROM files WHERE root = :r AND path = :p AND NOT EXISTS "
                 "(SELECT 1 FROM origins o WHERE o.root = :r AND o.path = :p)",
                 {"r": root, "p": path},
             )
-        # A file that was renamed would come back as another document, now that nothing is known of it.
-        db.execute("INSERT OR IGNORE INTO withheld VALUES (?, 1)", (free_id(uri, writer.owned()),))
+        # A file that was renamed would come back as another document, now that nothing is known of it. After a rollback
+        # the document may still go by the name from before.
+        owned = writer.owned()
+        for address in {uri, *(place_name(path, member) for _, path, member in places)}:
+            db.execute("INSERT OR IGNORE INTO withheld VALUES (?, 1)", (free_id(address, owned),))
     db.execute("DELETE FROM revisions WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.revision = number)")
     drop_unused_vectors(db)
 

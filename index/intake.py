@@ -27,7 +27,7 @@ from index.lexical import LexicalIndex
 from index.library import Library
 from index.load import Limits, Loaded
 from index.load.isolate import SafeLoader
-from index.naming import embedding_text, free_id, overridden, title_from
+from index.naming import embedding_text, free_id, overridden, place_name, title_from
 from index.passages import cut
 from index.quantise import quantise
 from index.report import Check, Checker, Failure, Stage, SyncPolicy, SyncProgress
@@ -103,7 +103,7 @@ class Intake:
 
     def passed_over(self, path: str, documents: Mapping[str, str]) -> bool:
         """Return whether nothing need be done for a file that is as it was; count it then."""
-        out = [_place(path, member) for member, identity in documents.items() if identity in self._withheld]
+        out = [place_name(path, member) for member, identity in documents.items() if identity in self._withheld]
         if out and self._policy.include_deleted:
             return False
         self.kept_out += out
@@ -147,7 +147,7 @@ class Intake:
         failures, looked_at = len(self.failed), True
         self.failed += [Failure(error.name, error.code, error.reason) for error in loaded.failures]
         broken = {error.name for error in loaded.failures}
-        documents: dict[str, str] = {m: i for m, i in before.items() if _place(state.path, m) in broken}
+        documents: dict[str, str] = {m: i for m, i in before.items() if place_name(state.path, m) in broken}
         for document in loaded.documents:
             if given is not None:
                 said = given if len(loaded.documents) == 1 else Metadata(tags=given.tags)
@@ -180,7 +180,7 @@ class Intake:
     ) -> str | None:
         """Stage one document if it is not as it was, and return its id; None for a purged text under a new name."""
         wanted = wanted or self._policy.include_deleted
-        place = _place(state.path, loaded.member)
+        place = place_name(state.path, loaded.member)
         uri = loaded.metadata.url if loaded.metadata.url is not None else place
         title = loaded.metadata.title if loaded.metadata.title is not None else title_from(state.path, loaded.member)
         known = before.get(loaded.member)
@@ -284,8 +284,3 @@ class Intake:
         vectors = VectorIndex.of(self._library, self._embedder.dimensions, coming, ids, self._library.quantiser(coming))
         generation = Generation(coming, "", 0, len(ids), {}, active=False)
         return check(GenerationStore(self._library, generation, self._embedder, vectors, self._words.searcher()))
-
-
-def _place(path: str, member: str) -> str:
-    """Return the name of a document in a file."""
-    return f"{path}#{member}" if member else path

@@ -36,6 +36,11 @@ def free_id(uri: str, owned: Collection[str]) -> str:
     return candidate
 
 
+def place_name(path: str, member: str) -> str:
+    """Return the name of a document in a file."""
+    return f"{path}#{member}" if member else path
+
+
 def title_from(path: str, member: str = "") -> str:
     """Return what to call a document without a title: its file's name, and its name in there, in plain words."""
     words = " ".join(PurePosixPath(path).stem.replace("_", " ").replace("-", " ").split()) or path

@@ -546,3 +546,13 @@ def test_a_purged_text_does_not_come_back_under_another_name(tmp_path: Path) -> 
         assert (report.generation, report.added, report.kept_out) == (None, (), ("notes/renamed.md",))
     report = sync(library, HashingEmbedder(), [tmp_path], policy=SyncPolicy(include_deleted=True))
     assert report.added == ("notes/renamed.md",)
+
+
+def test_after_a_rollback_a_purge_also_holds_for_the_name_that_the_file_has_now(library: Path, folder: Path) -> None:
+    (folder / "secret.txt").rename(folder / "hidden.txt")
+    run(library, folder)
+    rollback(library, 1)
+    delete(library, [ids(library)["secret.txt"]], purge=True)
+    write_files(folder, {"hidden.txt": "The cipher was changed on Monday."})
+    report = run(library, folder)
+    assert (report.added, report.kept_out) == ((), ("hidden.txt",))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from benchmarks import cut
 from benchmarks.asker import Quoted, Reply, wrong_in
 from benchmarks.crash import COUNTS, run
 from index.types import Revision
@@ -13,6 +16,11 @@ def test_kills_at_random_moments_lose_nothing_and_fail_no_question() -> None:
     assert sum(tally.rounds.values()) == 32
     assert tally.kills["before the commit"] > 0
     assert tally.checked > 0
+
+
+@pytest.mark.parametrize("seed", [79, 100_079])
+def test_whatever_change_is_cut_short_the_next_ones_leave_what_they_must(seed: int) -> None:
+    assert cut.play(seed) == []
 
 
 def test_the_campaign_sees_a_reply_that_is_not_from_its_generation() -> None:
