@@ -20,10 +20,11 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForQuestionAnswering
 
 from training import graph
-from training.examples import load_rows, validation
+from training.examples import load_rows
 from training.features import MAX_LENGTH, Batch, Windower, collate, load_tokenizer
 from training.quantise import quantise, smooth
 from training.readers import OnnxReader
+from training.stream import validation
 
 FORMAT_VERSION = 1
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")

@@ -27,10 +27,11 @@ from torch import nn
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer, PreTrainedModel
 
 from training.evaluate_reader import score
-from training.examples import Example, Mixture, Stream, load_rows, validation
+from training.examples import Example, Mixture, load_rows
 from training.features import Window, Windower, collate, load_tokenizer
 from training.readers import TorchReader
 from training.squad import Labelled, figures
+from training.stream import Stream, validation
 
 log = logging.getLogger("training")
 
