@@ -13,6 +13,7 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ class Library:
         if not self.path.is_file():
             raise LibraryNotFound(f"{folder}: no library there; make one with `citespan --library {folder} sync PATH`")
         self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._connections: WeakSet[_OfThread] = WeakSet()
         self._guard = threading.Lock()
         try:
             schema.check_format(self.path, dict(self.meta))
@@ -83,19 +84,19 @@ class Library:
     def close(self) -> None:
         """Close the connections of all threads."""
         with self._guard:
-            for connection in self._connections:
-                connection.close()
+            for held in self._connections:
+                held.connection.close()
             self._connections.clear()
             self._local = threading.local()
 
     def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = schema.connect(self.path, writable=False)
-            self._local.connection = connection
+        held: _OfThread | None = getattr(self._local, "held", None)
+        if held is None:
+            held = _OfThread(schema.connect(self.path, writable=False))
+            self._local.held = held
             with self._guard:
-                self._connections.append(connection)
-        return connection
+                self._connections.add(held)
+        return held.connection
 
     # ---- generations --------------------------------------------------------------------------------------------
 
@@ -468,6 +469,16 @@ class Library:
             )
             for number, title, revision, start, end in rows.fetchall():
                 yield number, title, self._slice(revision, start, end)
+
+
+class _OfThread:
+    """A connection that is closed when its thread ends: a server's threads come and go."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
 
 
 def no_document(document_id: str, generation: int | None = None) -> UnknownDocument:

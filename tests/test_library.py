@@ -446,3 +446,18 @@ def test_readers_cannot_write(folder: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         connection.execute("DELETE FROM meta")
     connection.close()
+
+
+def test_threads_that_end_leave_no_files_open(folder: Path) -> None:
+    library = Library(folder)
+
+    def open_after(threads: int) -> int:
+        for _ in range(threads):
+            reader = threading.Thread(target=library.generation)
+            reader.start()
+            reader.join()
+        return len(list(Path("/dev/fd").iterdir()))
+
+    # SQLite itself keeps one for the next to come.
+    assert open_after(1) == open_after(20)
+    library.close()
