@@ -8,8 +8,8 @@ from pathlib import Path
 
 from index.errors import LibraryNotFound
 from index.load.normalise import normalise, tidy
-from index.schema import FILE_NAME
 from index.sentences import split
+from index.truth import truth_of
 
 # Shorter pieces stand in many texts by chance: "Yes." proves nothing.
 _SHORTEST = 12
@@ -48,7 +48,7 @@ def search(folder: Path, text: str) -> Absence:
     :raises LibraryNotFound: if there is no library.
     :raises ValueError: if there is nothing to search for.
     """
-    if not (folder / FILE_NAME).is_file():
+    if not truth_of(folder).exists():
         raise LibraryNotFound(f"{folder}: no library there")
     canonical = tidy(normalise(text))
     if not canonical.strip():

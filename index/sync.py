@@ -21,7 +21,8 @@ from index.load.files import read_file
 from index.passages import PassagePolicy
 from index.report import Checker, Failure, SyncPolicy, SyncProgress, SyncReport
 from index.scan import FoundFile, Scan, scan
-from index.schema import FILE_NAME, disk_errors_told
+from index.sqlite import disk_errors_told
+from index.truth import truth_of
 from index.types import Metadata
 from index.writer import Writer, initialise
 
@@ -147,7 +148,7 @@ def _intake(
     """Yield an intake under the writer's lock, over a library that is there and made with these settings."""
     meta = library_meta(embedder, policy.passages)
     with ExitStack() as stack:
-        if dry_run and not (folder / FILE_NAME).exists():
+        if dry_run and not truth_of(folder).exists():
             # What is to leave no trace makes no library.
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         with disk_errors_told(folder):

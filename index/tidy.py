@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+from contextlib import closing
 
-from index import schema
-from index.errors import LibraryBusy
 from index.lexical import LexicalIndex
 from index.library import Library
 from index.quantise import forget_lists
@@ -37,7 +34,7 @@ def finish_purge(library: Library, writer: Writer, words: LexicalIndex) -> None:
     """
     keep_words(library, words)
     forget_lists(library)
-    empty_log(library.folder)
+    empty_log(library)
     writer.forget_dropped()
 
 
@@ -50,17 +47,10 @@ def keep_words(library: Library, words: LexicalIndex) -> None:
         words.rebuild(library.words(kept))
 
 
-def empty_log(folder: Path) -> None:
-    """Move the write-ahead log into the library file and cut it to nothing: what was overwritten is in neither."""
-    connection = schema.connect(folder / schema.FILE_NAME, writable=True)
-    try:
-        deadline = time.monotonic() + _EMPTY_SECONDS
-        while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] != 0:
-            if time.monotonic() > deadline:
-                raise LibraryBusy(
-                    f"{folder}: the change is done, but a reader kept the write-ahead log from being emptied; "
-                    "old bytes stay in it until `citespan compact` is run with nothing else open"
-                )
-            time.sleep(0.05)
-    finally:
-        connection.close()
+def empty_log(library: Library) -> None:
+    """See to it that what was deleted stands in no file of the library.
+
+    :raises LibraryBusy: if a reader is in the way.
+    """
+    with closing(library.truth.write()) as db:
+        db.overwrite_deleted(_EMPTY_SECONDS)

@@ -69,15 +69,14 @@ def test_each_part_is_known_to_one_file(part: str, files: set[str]) -> None:
     assert importers(part) == files
 
 
-def test_only_the_library_speaks_sql() -> None:
-    library = {"schema", "library", "writer", "groups", "change", "quantise", "backup", "check"}
-    # Jobs, conversations and keys are files of their own.
-    assert importers("sqlite3") <= {
+def test_the_driver_of_each_database_is_known_to_few() -> None:
+    # Jobs, conversations and keys are files of their own, and so is a backup.
+    assert importers("sqlite3") == {
         "api/conversations.py",
-        "api/doctor.py",
         "api/keys.py",
         "api/ledger.py",
-        *(f"index/{name}.py" for name in library),
+        "index/backup.py",
+        "index/sqlite.py",
     }
 
 

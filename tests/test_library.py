@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index import schema
+from index import sqlite
 from index.drafts import Draft, FileState, vector_key
 from index.errors import (
     LibraryBusy,
@@ -442,7 +442,7 @@ def test_settings_may_hold_any_character(tmp_path: Path) -> None:
 
 
 def test_readers_cannot_write(folder: Path) -> None:
-    connection = schema.connect(folder / "library.sqlite", writable=False)
+    connection = sqlite.connect(folder / "library.sqlite", writable=False)
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         connection.execute("DELETE FROM meta")
     connection.close()
