@@ -11,6 +11,7 @@ from pathlib import Path
 from index import schema, sqlite
 from index.errors import LibraryError
 from index.library import Library
+from index.truth import truth_of
 
 
 def backup(folder: Path, file: Path) -> int:
@@ -18,9 +19,15 @@ def backup(folder: Path, file: Path) -> int:
 
     Nothing waits for it: readers and a writer go on. The vector and word indexes are not in it; they are built again.
 
-    :raises LibraryError: if `file` exists or cannot be written.
+    :raises LibraryError: if `file` exists or cannot be written, or the truth is not in the folder.
     """
     library = Library(folder)
+    if library.truth.shared:
+        library.close()
+        raise LibraryError(
+            f"{folder}: its truth is {library.truth.name}, of which PostgreSQL makes the backups: pg_dump with the "
+            "option --schema for this library alone (docs/postgres.md)"
+        )
     draft = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
     try:
         if file.exists():
@@ -48,7 +55,7 @@ def restore(file: Path, folder: Path) -> int:
 
     :raises LibraryError: if there is a library already, or `file` is no backup.
     """
-    if (folder / sqlite.FILE_NAME).exists():
+    if truth_of(folder).shared or (folder / sqlite.FILE_NAME).exists():
         raise LibraryError(f"{folder}: there is a library already; restore into another folder")
     if not file.is_file():
         raise LibraryError(f"{file}: no such file")

@@ -14,9 +14,8 @@ from index.errors import UnknownDocument
 from index.lexical import LexicalIndex
 from index.library import Library
 from index.naming import free_id
-from index.quantise import forget_lists
 from index.sqlite import disk_errors_told
-from index.tidy import empty_log, finish_purge, keep_words, tidy
+from index.tidy import empty_log, finish_purge, keep_indexes, tidy
 from index.writer import Writer, drop_unused_quantisers, drop_unused_vectors, newest_active, set_meta
 
 # A generation that was the newest this short while ago may still be answering.
@@ -205,10 +204,8 @@ def compact(
         with writer.transaction() as db:
             drop_unused_vectors(db)
             drop_unused_quantisers(db)
-        gone = writer.dropped()
-        if gone:
-            keep_words(library, words)
-            forget_lists(library)
+        if writer.dropped():
+            keep_indexes(library, words)
             writer.forget_dropped()
         with closing(library.truth.write()) as db:
             db.give_back()

@@ -120,3 +120,6 @@ class Truth(Protocol):
 
     def tables(self) -> Iterator[str]:
         """Yield each thing that is wrong with the tables themselves, as far as the database can tell."""
+
+    def holding(self, pieces: Sequence[str]) -> Iterator[tuple[str, int]]:
+        """Yield where one of `pieces` stands outside of the folder: a name, and the first byte there."""

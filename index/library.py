@@ -189,6 +189,15 @@ class Library:
         )
         return frozenset(row[0] for row in rows)
 
+    def purges(self) -> str:
+        """Return what becomes another with every purge: another document gone, or one in a later generation."""
+        count, generations = (
+            self._connection()
+            .execute("SELECT count(*), CAST(coalesce(sum(generation), 0) AS BIGINT) FROM purged_revisions")
+            .fetchone()
+        )
+        return f"{count} {generations}"
+
     # ---- documents ----------------------------------------------------------------------------------------------
 
     def documents(self, generation: int, *, after: str = "", limit: int = 100) -> list[Document]:

@@ -64,6 +64,9 @@ class SqliteTruth:
                 if row[0] != "ok":
                     yield f"SQLite: {row[0]}; restore a backup"
 
+    def holding(self, pieces: Sequence[str]) -> Iterator[tuple[str, int]]:
+        return iter(())
+
 
 class SqliteDatabase(sqlite3.Connection):
     """A connection in autocommit mode."""

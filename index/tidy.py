@@ -7,6 +7,7 @@ from contextlib import closing
 from index.lexical import LexicalIndex
 from index.library import Library
 from index.quantise import forget_lists
+from index.step import bring_in_step
 from index.writer import Writer
 
 # How long readers are waited for that keep the write-ahead log from being emptied. None reads for longer.
@@ -19,6 +20,9 @@ def tidy(library: Library, writer: Writer, words: LexicalIndex) -> None:
     words.sweep()
     if writer.purging():
         finish_purge(library, writer, words)
+    elif library.truth.shared:
+        bring_in_step(library, words)
+        writer.forget_dropped()
     elif not words.serves(library.newest_kept()):
         words.rebuild(library.words(library.kept_ids()))
         writer.forget_dropped()
@@ -32,19 +36,22 @@ def finish_purge(library: Library, writer: Writer, words: LexicalIndex) -> None:
 
     :raises LibraryBusy: if a reader keeps the log from being emptied; the next change of the library tries again.
     """
-    keep_words(library, words)
-    forget_lists(library)
+    keep_indexes(library, words)
     empty_log(library)
     writer.forget_dropped()
 
 
-def keep_words(library: Library, words: LexicalIndex) -> None:
-    """Take everything out of the word index that no kept generation has; build it anew if it lacks something."""
+def keep_indexes(library: Library, words: LexicalIndex) -> None:
+    """Take everything out of both indexes that no kept generation has; build that of words anew if it lacks any."""
+    if library.truth.shared:
+        bring_in_step(library, words)
+        return
     kept = library.kept_ids()
     if words.serves(library.newest_kept()):
         words.keep(kept)
     else:
         words.rebuild(library.words(kept))
+    forget_lists(library)
 
 
 def empty_log(library: Library) -> None:

@@ -64,26 +64,21 @@ class Writer:
 
     def __enter__(self) -> Writer:
         with ExitStack() as stack:
-            self._lock = folder_lock(self._folder, self._timeout)
-            stack.callback(self._lock.release)
+            stack.enter_context(folder_lock(self._folder, self._timeout))
             self._db = truth_of(self._folder).write()
             stack.callback(self._db.close)
             self._db.lock(self._timeout)
             self._db.complete()
             number = self._db.execute("SELECT coalesce(max(number), 0) FROM generations").fetchone()[0]
             self.generation: int = number + 1
-            stack.pop_all()
+            self._open = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if self._db.in_transaction:
-                self._db.rollback()
-            self._db.close()
-        finally:
-            self._lock.release()
+        with self._open:
+            self._db.rollback()
 
     @contextmanager
     def transaction(self) -> Iterator[Database]:
@@ -129,16 +124,7 @@ class Writer:
 
     def files(self) -> list[FileState]:
         """Return the state of every file, uploads included."""
-        documents: dict[tuple[str, str], dict[str, str]] = {}
-        for root, path, member, document_id in self._db.execute("SELECT * FROM origins"):
-            documents.setdefault((root, path), {})[member] = document_id
-        rows = self._db.execute(
-            "SELECT root, path, size, mtime_ns, sha256, pipeline, checked_ns FROM files ORDER BY root, path"
-        )
-        return [
-            FileState(root, path, size, mtime_ns, sha256, pipeline, checked_ns, documents.get((root, path), {}))
-            for root, path, size, mtime_ns, sha256, pipeline, checked_ns in rows
-        ]
+        return file_states(self._db)
 
     def owned(self) -> set[str]:
         """Return the ids of all documents that are live or that a file is known for."""
@@ -335,6 +321,18 @@ class Writer:
         )
 
 
+def file_states(db: Database) -> list[FileState]:
+    """Return the state of every file, uploads included."""
+    documents: dict[tuple[str, str], dict[str, str]] = {}
+    for root, path, member, document_id in db.execute("SELECT * FROM origins"):
+        documents.setdefault((root, path), {})[member] = document_id
+    rows = db.execute("SELECT root, path, size, mtime_ns, sha256, pipeline, checked_ns FROM files ORDER BY root, path")
+    return [
+        FileState(root, path, size, mtime_ns, sha256, pipeline, checked_ns, documents.get((root, path), {}))
+        for root, path, size, mtime_ns, sha256, pipeline, checked_ns in rows
+    ]
+
+
 def drop_unused_vectors(db: Database) -> None:
     """Delete the vectors that no passage has, nor will have after a switch of embedders."""
     db.execute(
@@ -406,8 +404,9 @@ def _byte_spans(text: str, cuts: Sequence[Cut]) -> list[tuple[int, int]]:
     return spans
 
 
-def folder_lock(folder: Path, timeout: float) -> filelock.BaseFileLock:
-    """Return the lock of the library's folder, taken; errors as for `Writer`."""
+@contextmanager
+def folder_lock(folder: Path, timeout: float) -> Iterator[None]:
+    """Keep everybody else from writing to the library's folder while a block runs; errors as for `Writer`."""
     lock = filelock.FileLock(folder / _LOCK_NAME)
     try:
         lock.acquire(timeout=timeout)
@@ -417,4 +416,7 @@ def folder_lock(folder: Path, timeout: float) -> filelock.BaseFileLock:
         if error.errno in NO_SPACE:
             raise
         raise LibraryError(f"{folder}: cannot be written to ({error.strerror})") from error
-    return lock
+    try:
+        yield
+    finally:
+        lock.release()
