@@ -21,6 +21,8 @@ from index.types import Kind, Span
 # How many problems are named; a library with more has one cause, not many.
 _NAMED = 50
 _LOOKED_AT = 1_000
+# Texts held at a time.
+_TEXTS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,16 @@ def _checked(library: Library, connection: Database) -> Checked:
 
 
 def _wrong_revisions(connection: Database) -> Iterator[str]:
-    for revision, text in connection.execute("SELECT id, text FROM revisions"):
-        if f"sha256:{hashlib.sha256(text).hexdigest()}" != revision:
-            yield f"revision {revision}: the stored text has another hash; restore a backup"
+    last, more = 0, True
+    while more:
+        rows = connection.execute(
+            "SELECT number, id, text FROM revisions WHERE number > ? ORDER BY number LIMIT ?", (last, _TEXTS)
+        ).fetchall()
+        for _, revision, text in rows:
+            if f"sha256:{hashlib.sha256(text).hexdigest()}" != revision:
+                yield f"revision {revision}: the stored text has another hash; restore a backup"
+        more = len(rows) == _TEXTS
+        last = rows[-1][0] if rows else last
 
 
 def _wrong_passages(library: Library, connection: Database, generation: int) -> Iterator[str]:

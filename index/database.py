@@ -7,7 +7,7 @@ otherwise, `postgres.py` what several servers share; nobody else imports their d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -37,6 +37,9 @@ class Database(Protocol):
 
     def executemany(self, statement: str, rows: Sequence[Values], /) -> object:
         """Execute a statement for each of `rows`."""
+
+    def each(self, statement: str, rows: Sequence[Values], /) -> Iterable[Any]:
+        """Return what a statement brings for each of `rows`, one after the other."""
 
     def insert(self, statement: str, rows: Sequence[Sequence[Any]], number: str) -> list[int]:
         """Insert rows, and return for each what its column `number` was given; later ones have the greater."""

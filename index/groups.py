@@ -38,16 +38,14 @@ def store_revision(db: Database, document_id: str, revision: Revision) -> tuple[
 
 def _group(db: Database, document_id: str, mark: bytes, own: str) -> str:
     """Return the group of the live document most like a text with that signature, else `own`."""
-    found: dict[int, tuple[bytes, str]] = {}
-    for band in copies.bands(mark):
-        rows = db.execute(
-            # CROSS: SQLite keeps this order. Left to itself it begins with all that is live, for every band.
-            "SELECT v.id, r.signature, v.copy_group FROM bands b CROSS JOIN revisions r ON r.number = b.revision "
-            "CROSS JOIN versions v ON v.revision = r.number CROSS JOIN lives l ON l.version = v.id "
-            f"WHERE b.band = ? AND l.removed = {FOREVER} AND v.document_id != ? LIMIT {_COMPARED}",
-            (band, document_id),
-        )
-        found |= {version: (signature, group) for version, signature, group in rows}
+    rows = db.each(
+        # CROSS: SQLite keeps this order. Left to itself it begins with all that is live, for every band.
+        "SELECT v.id, r.signature, v.copy_group FROM bands b CROSS JOIN revisions r ON r.number = b.revision "
+        "CROSS JOIN versions v ON v.revision = r.number CROSS JOIN lives l ON l.version = v.id "
+        f"WHERE b.band = ? AND l.removed = {FOREVER} AND v.document_id != ? LIMIT {_COMPARED}",
+        [(band, document_id) for band in copies.bands(mark)],
+    )
+    found = {version: (signature, group) for version, signature, group in rows}
     alike = [
         (-copies.likeness(mark, signature), version, group)
         for version, (signature, group) in found.items()

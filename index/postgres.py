@@ -33,7 +33,14 @@ _CONNECTED = {
     "keepalives_count": "3",
     "application_name": "citespan",
 }
-_SESSION = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
+_SESSION = {
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    # Joins in the order in which they are written, as SQLite keeps it of a CROSS JOIN: before the first ANALYZE of a
+    # new library PostgreSQL would begin with all that is live, for every band of a text.
+    "join_collapse_limit": "1",
+}
 _SECRETS = ("password", "sslpassword")
 _LOCK_SECONDS = 0.05
 
@@ -171,8 +178,8 @@ class PostgresTruth:
         try:
             connection = psycopg.connect(**self._address, autocommit=True)
             try:
-                for setting, value in settings.items():
-                    connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
+                every = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+                connection.execute(f"SELECT {every}".encode(), [part for pair in settings.items() for part in pair])
             except BaseException:
                 connection.close()
                 raise
@@ -207,19 +214,22 @@ class PostgresDatabase:
         """Execute statements that take no values."""
         self._tried(lambda: self._connection.execute(statements))
 
-    def insert(self, statement: str, rows: Sequence[Sequence[Any]], number: str) -> list[int]:
-        return self._tried(lambda: self._inserted(f"{_spoken(statement)} RETURNING {number}", rows)) if rows else []
+    def each(self, statement: str, rows: Sequence[Values], /) -> list[Any]:
+        return self._tried(lambda: self._all(_spoken(statement), rows)) if rows else []
 
-    def _inserted(self, statement: str, rows: Sequence[Sequence[Any]]) -> list[int]:
+    def _all(self, statement: str, rows: Sequence[Values]) -> list[Any]:
         cursor = self._connection.cursor(binary=True)
-        # All in one go: a long document has hundreds of passages.
+        # Sent without waiting for what each brings: a text has 32 bands, a long document hundreds of passages.
         cursor.executemany(statement.encode(), rows, returning=True)
-        numbers: list[int] = []
+        found: list[Any] = []
         more: bool | None = True
         while more:
-            numbers += [number for (number,) in cursor.fetchall()]
+            found += cursor.fetchall()
             more = cursor.nextset()
-        return numbers
+        return found
+
+    def insert(self, statement: str, rows: Sequence[Sequence[Any]], number: str) -> list[int]:
+        return [given for (given,) in self.each(f"{statement} RETURNING {number}", rows)]
 
     def slices(self, wanted: Sequence[Slice]) -> list[str]:
         if not wanted:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from pathlib import Path
 from typing import Any
 
-from index.database import Slice
+from index.database import Slice, Values
 from index.errors import DiskFull, LibraryBusy, LibraryDamaged, LibraryError
 from index.schema import DDL, FORMAT, LATER_DDL
 
@@ -70,6 +70,10 @@ class SqliteTruth:
 
 class SqliteDatabase(sqlite3.Connection):
     """A connection in autocommit mode."""
+
+    def each(self, statement: str, rows: Sequence[Values], /) -> Iterator[Any]:
+        for row in rows:
+            yield from self.execute(statement, row)
 
     def insert(self, statement: str, rows: Sequence[Sequence[Any]], number: str) -> list[int]:
         numbers = []
