@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from api.commands import config as settings_of
-from api.commands import keys, library, mcp, quality, service, upkeep
+from api.commands import keys, library, mcp, quality, service, shared, upkeep
 from api.commands.common import Options
 from api.commands.examples import Grouped, epilog
 from index.memory import few_arenas
@@ -26,7 +26,9 @@ app = typer.Typer(
 
 
 # These change or read through the whole library, beside a server that answers questions from it.
-_MAY_WAIT = frozenset({"sync", "watch", "delete", "rollback", "compact", "reembed", "backup", "restore", "absent"})
+_MAY_WAIT = frozenset(
+    {"sync", "watch", "embed", "delete", "rollback", "compact", "reembed", "backup", "restore", "absent"}
+)
 
 
 @app.callback()
@@ -50,10 +52,11 @@ def options(
 
 
 for command in (
-    library.sync, library.watch, service.ask, service.chat, service.replay, service.serve, mcp.mcp, library.documents,
-    library.show, library.delete, library.generations, library.diff, library.rollback, service.verify, upkeep.compact,
-    upkeep.reembed, upkeep.backup, upkeep.restore, upkeep.absent, quality.bench, quality.calibrate, service.doctor,
-    settings_of.settings,
+    library.sync, library.watch, shared.embed, service.ask, service.chat, service.replay, service.serve, mcp.mcp,
+    library.documents, library.show, library.delete, library.generations, library.diff, library.rollback,
+    service.verify, upkeep.compact,
+    upkeep.reembed, upkeep.backup, upkeep.restore, upkeep.absent, shared.init, quality.bench, quality.calibrate,
+    service.doctor, settings_of.settings,
 ):  # fmt: skip
     app.command(epilog=epilog(command.__name__))(command)
 app.command("eval", epilog=epilog("eval"))(quality.evaluate)

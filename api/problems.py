@@ -34,6 +34,7 @@ _STATUS: Mapping[type[errors.CitespanError], int] = {
     errors.ReceiptError: 422,
     errors.CannotReplay: 409,
     errors.LibraryBusy: 503,
+    errors.LibraryUnreachable: 503,
     errors.DiskFull: 507,
     jobs.UnknownJob: 404,
     jobs.KeyInUse: 409,

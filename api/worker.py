@@ -11,7 +11,7 @@ import filelock
 
 from api.jobs import Jobs
 from api.ledger import Job, Outcome
-from index.errors import CitespanError, LibraryBusy
+from index.errors import CitespanError, LibraryBusy, LibraryUnreachable
 from index.report import Failure, SyncProgress, SyncReport
 from index.sync import Upload
 
@@ -98,7 +98,7 @@ class Worker:
             except _Stopped:
                 self._jobs.give_back(job, counts=False)
                 return True
-            except LibraryBusy as error:
+            except (LibraryBusy, LibraryUnreachable) as error:
                 _log.info("%s waits: %s", job.id, error)
                 self._jobs.give_back(job, counts=False)
                 self._troubles += 1

@@ -3,7 +3,9 @@
 `python -m benchmarks.crash --rounds 200` kills sync, ingest, delete, purge, rollback, compact and reembed with SIGKILL
 on one library that lives over all rounds. After each round the library is opened anew, checked, and compared with a
 record of what each generation must hold; each reply is compared with the record of the generation it names. With
-`--http` a real server with the shipped models is asked; with `--server` that server is killed as well.
+`--http` a real server with the shipped models is asked; with `--server` that server is killed as well. With
+`--truth postgresql` the library is in a PostgreSQL server of the campaign's own, and who asks does so from a folder of
+its own, as another server would.
 Exit code 1 if anything was lost, mixed, corrupt or failed.
 """
 
@@ -15,8 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -25,17 +28,22 @@ from typing import Any
 from api.bench import machine
 from benchmarks.asker import Askers, HttpAskers, wrong_in
 from benchmarks.crashworld import Plan, World
+from benchmarks.postgres import postgres_server
 from benchmarks.standin import by_fingerprint
 from benchmarks.victim import LANDED, STAGES, Order, Outcome, Victims
 from index.check import check_library
 from index.embed import DEFAULT, Embedder, SentenceTransformerEmbedder
 from index.errors import GenerationPurged
 from index.lexical import LexicalIndex
+from index.library import Library
+from index.step import follows
 from index.store import LocalStore
+from index.truth import adopt
 
 COUNTS = ("corrupt libraries", "lost acknowledged documents", "mixed answers", "failed questions",
           "disagreeing indexes", "purged texts found", "failed changes")  # fmt: skip
 _NAMED = 20
+_FOLLOW_SECONDS = 30.0
 
 
 @dataclass
@@ -63,12 +71,15 @@ class Tally:
 class Campaign:
     """One library, its world, and the rounds."""
 
-    def __init__(self, scratch: Path, seed: int, victims: Victims, embedder: Embedder | None) -> None:
+    def __init__(
+        self, scratch: Path, seed: int, victims: Victims, embedder: Embedder | None, asked: Path | None = None
+    ) -> None:
         self._chance = Random(seed)
         self._victims = victims
         self._real = embedder
         names = ("stand-in", "other") if embedder is None else (DEFAULT,)
         self.world = World(scratch / "library", scratch / "files", Random(seed + 1), names)
+        self.asked = self.world.library if asked is None else asked
         self.tally = Tally()
         self._typical: dict[str, float] = {}
         self._unproven: list[str] = []
@@ -141,12 +152,20 @@ class Campaign:
                     self.tally.note("disagreeing indexes", f"{change}: words")
                 if self._unproven:
                     texts = {str(n): text for n, text in enumerate(self._unproven)}
-                    order = Order("search", str(self.world.library), self.world.embedder, uploads=texts)
-                    if found := self._victims.obey(order).error:
-                        self.tally.note("purged texts found", f"{change}: {found}")
+                    self._wait_for_the_asked(store.library)
+                    for folder in dict.fromkeys((self.world.library, self.asked)):
+                        order = Order("search", str(folder), self.world.embedder, uploads=texts)
+                        if found := self._victims.obey(order).error:
+                            self.tally.note("purged texts found", f"{change}: {found}")
                 self._unproven.clear()
         finally:
             store.close()
+
+    def _wait_for_the_asked(self, library: Library) -> None:
+        """Return when the folder that is asked has followed every purge, which it does with its next refresh."""
+        deadline = time.monotonic() + _FOLLOW_SECONDS
+        while not follows(self.asked, library) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def after_server_kill(self) -> None:
         """Look at a library whose server has just died."""
@@ -204,23 +223,33 @@ class Server:
         self._process.stdout.close()
 
 
-def run(rounds: int, seed: int, *, minutes: float = 0.0, real: bool = False, kill_server: bool = False) -> Tally:
-    """Return what became of a campaign of `rounds`, or of as many as fit into `minutes` if that is not 0."""
+def run(
+    rounds: int, seed: int, *, minutes: float = 0.0, real: bool = False, kill_server: bool = False, postgres: str = ""
+) -> Tally:
+    """Return what became of a campaign of `rounds`, or of as many as fit into `minutes` if that is not 0.
+
+    `postgres` is the address of a database for the truth; without one it is in SQLite.
+    """
     deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="citespan-crash-")))
         victims = stack.enter_context(Victims(real=real))
-        campaign = Campaign(scratch, seed, victims, SentenceTransformerEmbedder() if real else None)
+        asked = None
+        if postgres:
+            asked, schema = scratch / "asked", f"crash_{uuid.uuid4().hex[:8]}"
+            adopt(scratch / "library", postgres, schema)
+            adopt(asked, postgres, schema)
+        campaign = Campaign(scratch, seed, victims, SentenceTransformerEmbedder() if real else None, asked)
         campaign.start()
         world, chance = campaign.world, Random(seed + 2)
         askers: Askers | HttpAskers
         if real:
-            server = Server(world.library)
+            server = Server(campaign.asked)
             server.start()
             stack.callback(server.kill)
             askers = stack.enter_context(HttpAskers(lambda: server.port, world.words))
         else:
-            askers = stack.enter_context(Askers(world.library, world.embedder, world.words))
+            askers = stack.enter_context(Askers(campaign.asked, world.embedder, world.words))
         for _ in range(rounds):
             if time.monotonic() > deadline:
                 break
@@ -260,13 +289,17 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0.0, help="stop after so long; 0: when the rounds are done")
     parser.add_argument("--http", action="store_true", help="ask a real server with the shipped models")
     parser.add_argument("--server", action="store_true", help="as --http, and kill the server too")
+    parser.add_argument("--truth", choices=("sqlite", "postgresql"), default="sqlite", help="where the library lives")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     started = time.monotonic()
-    tally = run(
-        given.rounds, given.seed, minutes=given.minutes, real=given.http or given.server, kill_server=given.server
-    )
-    found = figures(tally, given.seed, time.monotonic() - started)
+    server = postgres_server(durable=True) if given.truth == "postgresql" else nullcontext("")
+    with server as address:
+        tally = run(
+            given.rounds, given.seed, minutes=given.minutes, real=given.http or given.server,
+            kill_server=given.server, postgres=address,
+        )  # fmt: skip
+    found = {"truth": given.truth, **figures(tally, given.seed, time.monotonic() - started)}
     if given.json:
         print(json.dumps({**found, "wrong": tally.wrong}))
     else:

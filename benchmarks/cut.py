@@ -9,7 +9,6 @@ of changes that are each unlikely. A world is told by its seed and is always the
 from __future__ import annotations
 
 import argparse
-import sqlite3
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from unittest.mock import patch
 from benchmarks.crashworld import World
 from benchmarks.standin import StandIn
 from benchmarks.victim import Order, change
+from index.database import Database
 from index.writer import Writer
 
 CHANGES = 40
@@ -63,7 +63,7 @@ def _cut_after(left: int | None) -> Iterator[None]:
     real = Writer.transaction
 
     @contextmanager
-    def counted(writer: Writer) -> Iterator[sqlite3.Connection]:
+    def counted(writer: Writer) -> Iterator[Database]:
         nonlocal left
         if left == 0:
             raise Cut

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.standin import StandIn
-from index import schema
 from index.absent import search
 from index.change import compact, delete, rollback
 from index.embed import Embedder, SentenceTransformerEmbedder
@@ -27,6 +26,7 @@ from index.priority import stand_back
 from index.reembed import reembed
 from index.report import SyncPolicy, SyncProgress
 from index.sync import Upload, ingest, sync
+from index.truth import truth_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STAGES = ("scan", "read", "embed", "index", "commit")
@@ -136,7 +136,7 @@ def _wait_for_the_commit(library: Path, receive: int) -> None:
 
     What is opened here is closed before the next fork: a child must not have a connection of its parent.
     """
-    connection = schema.connect(library / schema.FILE_NAME, writable=False)
+    connection = truth_of(library).read()
     try:
         before = connection.execute(_GENERATIONS).fetchone()
         while connection.execute(_GENERATIONS).fetchone() == before:

@@ -1,4 +1,6 @@
-"""Is a text really gone? The bytes of every file in the library's folder are searched for it."""
+"""Is a text really gone? The bytes of every file in the library's folder are searched for it.
+
+Where the truth is in PostgreSQL, so are the rows of its tables; its own files are its server's (docs/postgres.md)."""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ from pathlib import Path
 
 from index.errors import LibraryNotFound
 from index.load.normalise import normalise, tidy
-from index.schema import FILE_NAME
 from index.sentences import split
+from index.truth import truth_of
 
 # Shorter pieces stand in many texts by chance: "Yes." proves nothing.
 _SHORTEST = 12
@@ -48,7 +50,8 @@ def search(folder: Path, text: str) -> Absence:
     :raises LibraryNotFound: if there is no library.
     :raises ValueError: if there is nothing to search for.
     """
-    if not (folder / FILE_NAME).is_file():
+    truth = truth_of(folder)
+    if not truth.exists():
         raise LibraryNotFound(f"{folder}: no library there")
     canonical = tidy(normalise(text))
     if not canonical.strip():
@@ -69,4 +72,5 @@ def search(folder: Path, text: str) -> Absence:
                 offset = data.find(needle)
                 if offset >= 0 and len(places) < _NAMED:
                     places.append(Place(path.relative_to(folder).as_posix(), offset, encoding))
+    places += [Place(name, offset, "utf-8") for name, offset in truth.holding(pieces)]
     return Absence(len(pieces), len(files), size, tuple(places))

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from index import schema
+from index.database import Database
 from index.errors import UnknownDocument
 from index.lexical import LexicalIndex
 from index.library import Library
 from index.naming import free_id, place_name
-from index.quantise import forget_lists
-from index.tidy import empty_log, finish_purge, keep_words, tidy
-from index.writer import Writer, drop_unused_quantisers, drop_unused_vectors, newest_active
+from index.sqlite import disk_errors_told
+from index.tidy import empty_log, finish_purge, keep_indexes, tidy
+from index.writer import Writer, drop_unused_quantisers, drop_unused_vectors, newest_active, set_meta
 
-# Pages given back at a time: a few milliseconds' work.
-_PAGES_AT_ONCE = 256
 # A generation that was the newest this short while ago may still be answering.
 GRACE = timedelta(minutes=2)
 
@@ -39,7 +37,7 @@ def _opened(folder: Path, lock_timeout: float) -> Iterator[tuple[Library, Writer
     """Yield the library under the writer's lock, tidied."""
     library = Library(folder)
     try:
-        with schema.disk_errors_told(folder), Writer(folder, timeout=lock_timeout) as writer:
+        with disk_errors_told(folder), Writer(folder, timeout=lock_timeout) as writer:
             words = LexicalIndex(folder, library.meta["history"])
             tidy(library, writer, words)
             yield library, writer, words
@@ -67,7 +65,7 @@ def delete(folder: Path, document_ids: Sequence[str], *, purge: bool = False, lo
             if purge:
                 _forget(db, writer, versions)
             else:
-                db.executemany("INSERT OR IGNORE INTO withheld VALUES (?, 0)", [(name,) for name in live])
+                db.executemany("INSERT INTO withheld VALUES (?, 0) ON CONFLICT DO NOTHING", [(name,) for name in live])
                 writer.end(db, live)
             if live:
                 writer.write_generation(db, writer.generation, {"removed": len(live), "purged": len(live) * purge})
@@ -76,7 +74,7 @@ def delete(folder: Path, document_ids: Sequence[str], *, purge: bool = False, lo
         return writer.generation if live else None
 
 
-def _versions(db: sqlite3.Connection, document_id: str) -> list[tuple[int, str]]:
+def _versions(db: Database, document_id: str) -> list[tuple[int, str]]:
     """Return (version, revision id) of all versions of a document."""
     rows = db.execute(
         "SELECT v.id, r.id FROM versions v JOIN revisions r ON r.number = v.revision WHERE v.document_id = ?",
@@ -85,9 +83,9 @@ def _versions(db: sqlite3.Connection, document_id: str) -> list[tuple[int, str]]
     return rows.fetchall()
 
 
-def _forget(db: sqlite3.Connection, writer: Writer, versions: dict[str, list[tuple[int, str]]]) -> None:
+def _forget(db: Database, writer: Writer, versions: dict[str, list[tuple[int, str]]]) -> None:
     """Delete all versions of documents, and all that only they used. SQLite overwrites what it deletes."""
-    db.execute("INSERT OR REPLACE INTO meta VALUES ('purging', '1')")
+    set_meta(db, {"purging": "1"})
     for name, found in versions.items():
         ids = ",".join(str(version) for version, _ in found)
         (uri,) = db.execute(
@@ -99,12 +97,16 @@ def _forget(db: sqlite3.Connection, writer: Writer, versions: dict[str, list[tup
             f"l.version IN ({ids}) AND l.added <= generations.number AND l.removed > generations.number)"
         )
         db.executemany(
-            "INSERT OR REPLACE INTO purged_revisions VALUES (?, ?, ?)",
+            "INSERT INTO purged_revisions VALUES (?, ?, ?) "
+            "ON CONFLICT (document_id, revision) DO UPDATE SET generation = excluded.generation",
             [(name, revision, writer.generation) for _, revision in found],
         )
-        db.execute(f"INSERT OR IGNORE INTO dropped SELECT id FROM passages WHERE version_id IN ({ids})")
+        db.execute(f"INSERT INTO dropped SELECT id FROM passages WHERE version_id IN ({ids}) ON CONFLICT DO NOTHING")
         db.execute(f"DELETE FROM versions WHERE id IN ({ids})")
-        db.execute("INSERT OR REPLACE INTO withheld VALUES (?, 1)", (name,))
+        db.execute(
+            "INSERT INTO withheld VALUES (?, 1) ON CONFLICT (document_id) DO UPDATE SET purged = excluded.purged",
+            (name,),
+        )
         # The file's own row stays if it holds other documents; alone, its name goes too.
         places = db.execute("SELECT root, path, member FROM origins WHERE document_id = ?", (name,)).fetchall()
         db.execute("DELETE FROM origins WHERE document_id = ?", (name,))
@@ -118,7 +120,7 @@ def _forget(db: sqlite3.Connection, writer: Writer, versions: dict[str, list[tup
         # the document may still go by the name from before.
         owned = writer.owned()
         for address in {uri, *(place_name(path, member) for _, path, member in places)}:
-            db.execute("INSERT OR IGNORE INTO withheld VALUES (?, 1)", (free_id(address, owned),))
+            db.execute("INSERT INTO withheld VALUES (?, 1) ON CONFLICT DO NOTHING", (free_id(address, owned),))
     db.execute("DELETE FROM revisions WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.revision = number)")
     drop_unused_vectors(db)
 
@@ -149,9 +151,9 @@ def rollback(folder: Path, number: int, *, partial: bool = False, lock_timeout: 
         return writer.generation
 
 
-def _look_again(db: sqlite3.Connection, generation: int, document_id: str) -> None:
+def _look_again(db: Database, generation: int, document_id: str) -> None:
     """Make the next sync look at the file of a document that a rollback changed, or miss it if it is gone."""
-    db.execute("DELETE FROM withheld WHERE document_id = ? AND NOT purged", (document_id,))
+    db.execute("DELETE FROM withheld WHERE document_id = ? AND purged = 0", (document_id,))
     places = db.execute("SELECT root, path FROM origins WHERE document_id = ?", (document_id,)).fetchall()
     if not places:
         # A sync had seen that the file is gone. The document is back all the same, so it is to be seen again.
@@ -161,12 +163,13 @@ def _look_again(db: sqlite3.Connection, generation: int, document_id: str) -> No
             (generation, document_id),
         ).fetchall()
         for root, path, member in places:
-            db.execute("INSERT OR IGNORE INTO files VALUES (?, ?, -1, 0, '', '', 0)", (root, path))
+            db.execute("INSERT INTO files VALUES (?, ?, -1, 0, '', '', 0) ON CONFLICT DO NOTHING", (root, path))
             # What has taken the place since keeps it only if it is still there itself.
             db.execute(
-                "INSERT OR REPLACE INTO origins SELECT :r, :p, :m, :d WHERE NOT EXISTS (SELECT 1 FROM origins o "
+                "INSERT INTO origins SELECT :r, :p, :m, :d WHERE NOT EXISTS (SELECT 1 FROM origins o "
                 "JOIN versions v ON v.document_id = o.document_id JOIN lives l ON l.version = v.id "
-                f"WHERE o.root = :r AND o.path = :p AND o.member = :m AND l.removed = {schema.FOREVER})",
+                f"WHERE o.root = :r AND o.path = :p AND o.member = :m AND l.removed = {schema.FOREVER}) "
+                "ON CONFLICT (root, path, member) DO UPDATE SET document_id = excluded.document_id",
                 {"r": root, "p": path, "m": member, "d": document_id},
             )
     db.executemany("UPDATE files SET pipeline = '' WHERE root = ? AND path = ?", [place[:2] for place in places])
@@ -204,13 +207,12 @@ def compact(
         with writer.transaction() as db:
             drop_unused_vectors(db)
             drop_unused_quantisers(db)
-        gone = writer.dropped()
-        if gone:
-            keep_words(library, words)
-            forget_lists(library)
+        if writer.dropped():
+            keep_indexes(library, words)
             writer.forget_dropped()
-        _give_back(folder)
-        empty_log(folder)
+        with closing(library.truth.write()) as db:
+            db.give_back()
+        empty_log(library)
         passages -= len(library.kept_ids())
     return Compacted(dropped, passages, before, _size(folder))
 
@@ -230,16 +232,6 @@ def _oldest_kept(
         if ended > since:
             kept.append(number)
     return min(kept)
-
-
-def _give_back(folder: Path) -> None:
-    """Return free pages to the file system, a few at a time, so that no writer and no reader waits long."""
-    connection = schema.connect(folder / schema.FILE_NAME, writable=True)
-    try:
-        while connection.execute("PRAGMA freelist_count").fetchone()[0]:
-            connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
-    finally:
-        connection.close()
 
 
 def _size(folder: Path) -> int:

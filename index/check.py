@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index import schema
+from index.database import Database
 from index.errors import LibraryDamaged
 from index.lexical import LexicalIndex
 from index.library import Library
@@ -22,6 +21,8 @@ from index.types import Kind, Span
 # How many problems are named; a library with more has one cause, not many.
 _NAMED = 50
 _LOOKED_AT = 1_000
+# Texts held at a time.
+_TEXTS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,39 +43,43 @@ def check_library(folder: Path) -> Checked:
     :raises LibraryDamaged: if the SQLite file cannot be read at all.
     """
     library = Library(folder)
-    connection = schema.connect(library.path, writable=False)
+    connection = library.truth.read()
     try:
-        generation = library.generation()
-        problems = [
-            *(
-                f"SQLite: {row[0]}; restore a backup"
-                for row in connection.execute("PRAGMA quick_check")
-                if row[0] != "ok"
-            ),
-            *_wrong_revisions(connection),
-            *_wrong_passages(library, connection, generation.number),
-            *_wrong_generations(library),
-            *_wrong_words(library),
-            *_wrong_lists(library),
-        ]
-        (revisions,) = connection.execute("SELECT count(*) FROM revisions").fetchone()
-        return Checked(
-            generation.number, generation.documents, revisions, generation.passages, tuple(problems[:_NAMED])
-        )
-    except sqlite3.DatabaseError as error:
-        raise LibraryDamaged(f"{library.path}: cannot be read ({error}); restore it from a backup") from error
+        with library.truth.told():
+            return _checked(library, connection)
     finally:
         connection.close()
         library.close()
 
 
-def _wrong_revisions(connection: sqlite3.Connection) -> Iterator[str]:
-    for revision, text in connection.execute("SELECT id, text FROM revisions"):
-        if f"sha256:{hashlib.sha256(text).hexdigest()}" != revision:
-            yield f"revision {revision}: the stored text has another hash; restore a backup"
+def _checked(library: Library, connection: Database) -> Checked:
+    generation = library.generation()
+    problems = [
+        *library.truth.tables(),
+        *_wrong_revisions(connection),
+        *_wrong_passages(library, connection, generation.number),
+        *_wrong_generations(library),
+        *_wrong_words(library),
+        *_wrong_lists(library),
+    ]
+    (revisions,) = connection.execute("SELECT count(*) FROM revisions").fetchone()
+    return Checked(generation.number, generation.documents, revisions, generation.passages, tuple(problems[:_NAMED]))
 
 
-def _wrong_passages(library: Library, connection: sqlite3.Connection, generation: int) -> Iterator[str]:
+def _wrong_revisions(connection: Database) -> Iterator[str]:
+    last, more = 0, True
+    while more:
+        rows = connection.execute(
+            "SELECT number, id, text FROM revisions WHERE number > ? ORDER BY number LIMIT ?", (last, _TEXTS)
+        ).fetchall()
+        for _, revision, text in rows:
+            if f"sha256:{hashlib.sha256(text).hexdigest()}" != revision:
+                yield f"revision {revision}: the stored text has another hash; restore a backup"
+        more = len(rows) == _TEXTS
+        last = rows[-1][0] if rows else last
+
+
+def _wrong_passages(library: Library, connection: Database, generation: int) -> Iterator[str]:
     """Yield the passages whose place, sentences or vector do not fit their text; those of a sync under way are not yet.
 
     Passages of earlier generations are looked at too.

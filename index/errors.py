@@ -102,8 +102,14 @@ class LibraryBusy(LibraryError):
     code = "library-busy"
 
 
+class LibraryUnreachable(LibraryError):
+    """The database that holds the truth does not answer; it may in a moment."""
+
+    code = "library-unreachable"
+
+
 class LibraryDamaged(LibraryError):
-    """The truth itself (the SQLite file) cannot be read."""
+    """The truth itself (the SQLite file, or the tables in PostgreSQL) cannot be read."""
 
     code = "library-damaged"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 
 from index import copies
+from index.database import Database
 from index.schema import FOREVER
 from index.types import Revision
 
@@ -13,7 +13,7 @@ from index.types import Revision
 _COMPARED = 50
 
 
-def store_revision(db: sqlite3.Connection, document_id: str, revision: Revision) -> tuple[int, str]:
+def store_revision(db: Database, document_id: str, revision: Revision) -> tuple[int, str]:
     """Return the number of a revision, stored if it is new, and the group of copies that this document is in with it.
 
     A group is named by the text that came first: a document edited away from its copies leaves the name to them.
@@ -27,27 +27,25 @@ def store_revision(db: sqlite3.Connection, document_id: str, revision: Revision)
     row = db.execute("SELECT number FROM revisions WHERE id = ?", (revision.id,)).fetchone()
     if row is not None:
         return row[0], group
-    number = db.execute(
+    (number,) = db.insert(
         "INSERT INTO revisions (id, text, characters, signature) VALUES (?, ?, ?, ?)",
-        (revision.id, revision.text.encode(), len(revision.text), mark),
-    ).lastrowid
-    assert number is not None
-    db.executemany("INSERT OR IGNORE INTO bands VALUES (?, ?)", [(band, number) for band in bands])
+        [(revision.id, revision.text.encode(), len(revision.text), mark)],
+        "number",
+    )
+    db.executemany("INSERT INTO bands VALUES (?, ?) ON CONFLICT DO NOTHING", [(band, number) for band in bands])
     return number, group
 
 
-def _group(db: sqlite3.Connection, document_id: str, mark: bytes, own: str) -> str:
+def _group(db: Database, document_id: str, mark: bytes, own: str) -> str:
     """Return the group of the live document most like a text with that signature, else `own`."""
-    found: dict[int, tuple[bytes, str]] = {}
-    for band in copies.bands(mark):
-        rows = db.execute(
-            # CROSS: SQLite keeps this order. Left to itself it begins with all that is live, for every band.
-            "SELECT v.id, r.signature, v.copy_group FROM bands b CROSS JOIN revisions r ON r.number = b.revision "
-            "CROSS JOIN versions v ON v.revision = r.number CROSS JOIN lives l ON l.version = v.id "
-            f"WHERE b.band = ? AND l.removed = {FOREVER} AND v.document_id != ? LIMIT {_COMPARED}",
-            (band, document_id),
-        )
-        found |= {version: (signature, group) for version, signature, group in rows}
+    rows = db.each(
+        # CROSS: SQLite keeps this order. Left to itself it begins with all that is live, for every band.
+        "SELECT v.id, r.signature, v.copy_group FROM bands b CROSS JOIN revisions r ON r.number = b.revision "
+        "CROSS JOIN versions v ON v.revision = r.number CROSS JOIN lives l ON l.version = v.id "
+        f"WHERE b.band = ? AND l.removed = {FOREVER} AND v.document_id != ? LIMIT {_COMPARED}",
+        [(band, document_id) for band in copies.bands(mark)],
+    )
+    found = {version: (signature, group) for version, signature, group in rows}
     alike = [
         (-copies.likeness(mark, signature), version, group)
         for version, (signature, group) in found.items()

@@ -28,7 +28,7 @@ from index.library import Library
 from index.load import Limits, Loaded
 from index.load.isolate import SafeLoader
 from index.naming import embedding_text, free_id, overridden, place_name, title_from
-from index.passages import cut
+from index.passages import Cut, PassagePolicy, cut
 from index.quantise import quantise
 from index.report import Check, Checker, Failure, Stage, SyncPolicy, SyncProgress
 from index.sentences import split
@@ -143,7 +143,7 @@ class Intake:
 
         :raises DocumentError: if nothing of it can be read; what the library has of it stays.
         """
-        loaded = self._load(state.path, data, sidecar)
+        loaded = load(self._loader, state.path, data, sidecar, self._policy.encoding)
         failures, looked_at = len(self.failed), True
         self.failed += [Failure(error.name, error.code, error.reason) for error in loaded.failures]
         broken = {error.name for error in loaded.failures}
@@ -167,14 +167,6 @@ class Intake:
         pipeline = state.pipeline if looked_at and len(self.failed) == failures else ""
         self._states.append(replace(state, documents=documents, pipeline=pipeline))
 
-    def _load(self, path: str, data: bytes, sidecar: bytes | None) -> Loaded:
-        try:
-            return self._loader.load(data, path, encoding=self._policy.encoding, sidecar=sidecar)
-        except DocumentError:
-            raise
-        except Exception as error:  # a parser that trips over one file must not stop the other thousand
-            raise UnreadableDocument(path, f"its loader failed with {type(error).__name__}") from error
-
     def _document(
         self, state: FileState, loaded: LoadedDocument, before: Mapping[str, str], wanted: bool
     ) -> str | None:
@@ -182,7 +174,7 @@ class Intake:
         wanted = wanted or self._policy.include_deleted
         place = place_name(state.path, loaded.member)
         uri = loaded.metadata.url if loaded.metadata.url is not None else place
-        title = loaded.metadata.title if loaded.metadata.title is not None else title_from(state.path, loaded.member)
+        title = title_of(loaded, state.path)
         known = before.get(loaded.member)
         revision = Revision.of(loaded.text)
         if known is None and revision.id in self._purged and not wanted:
@@ -212,10 +204,7 @@ class Intake:
 
     def _stage(self, draft: Draft, place: str) -> None:
         text = draft.revision.text
-        sentences = split(text, draft.metadata.language)
-        counted = self._embedder.count_tokens([s.span.of(text) for s in sentences])
-        tokens = [max(n, 1, len(s.span) // _TOKEN_CHARACTERS) for n, s in zip(counted, sentences, strict=True)]
-        cuts = cut(sentences, tokens, self._policy.passages)
+        cuts = cuts_of(text, draft.metadata.language, self._embedder, self._policy.passages)
         if not cuts:
             raise EmptyDocument(place, "no sentence in it; nothing to index")
         if self._dry_run or self._writer.revive(draft):
@@ -284,3 +273,30 @@ class Intake:
         vectors = VectorIndex.of(self._library, self._embedder.dimensions, coming, ids, self._library.quantiser(coming))
         generation = Generation(coming, "", 0, len(ids), {}, active=False)
         return check(GenerationStore(self._library, generation, self._embedder, vectors, self._words.searcher()))
+
+
+def load(loader: SafeLoader, path: str, data: bytes, sidecar: bytes | None, encoding: str | None) -> Loaded:
+    """Return what a loader makes of a file.
+
+    :raises DocumentError: if that is nothing.
+    """
+    try:
+        return loader.load(data, path, encoding=encoding, sidecar=sidecar)
+    except DocumentError:
+        raise
+    except Exception as error:  # a parser that trips over one file must not stop the other thousand
+        raise UnreadableDocument(path, f"its loader failed with {type(error).__name__}") from error
+
+
+def title_of(document: LoadedDocument, path: str) -> str:
+    """Return the title of a document in the file `path`: its own, or one made of the name."""
+    said = document.metadata.title
+    return title_from(path, document.member) if said is None else said
+
+
+def cuts_of(text: str, language: str | None, embedder: Embedder, policy: PassagePolicy) -> list[Cut]:
+    """Return the passages that a text is cut into."""
+    sentences = split(text, language)
+    counted = embedder.count_tokens([s.span.of(text) for s in sentences])
+    tokens = [max(n, 1, len(s.span) // _TOKEN_CHARACTERS) for n, s in zip(counted, sentences, strict=True)]
+    return cut(sentences, tokens, policy)

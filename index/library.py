@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from index import schema
 from index.catalogue import Entry
+from index.database import Database
 from index.errors import (
     GenerationPurged,
     LibraryDamaged,
@@ -28,6 +28,7 @@ from index.errors import (
     UnknownGeneration,
     UnknownRevision,
 )
+from index.truth import truth_of
 from index.types import (
     Diff,
     Document,
@@ -55,23 +56,21 @@ class Library:
     """An open library folder, for reading from any thread.
 
     :raises LibraryNotFound: if there is none in `folder`.
-    :raises LibraryDamaged: if its SQLite file cannot be read.
+    :raises LibraryDamaged: if it cannot be read.
     :raises LibraryFormat: if another version of Citespan wrote it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.path = folder / schema.FILE_NAME
-        if not self.path.is_file():
+        self.truth = truth_of(folder)
+        if not self.truth.exists():
             raise LibraryNotFound(f"{folder}: no library there; make one with `citespan --library {folder} sync PATH`")
         self._local = threading.local()
         self._connections: WeakSet[_OfThread] = WeakSet()
         self._guard = threading.Lock()
         try:
-            schema.check_format(self.path, dict(self.meta))
-        except sqlite3.DatabaseError as error:
-            self.close()
-            raise LibraryDamaged(f"{self.path}: not a readable library ({error})") from error
+            with self.truth.told():
+                schema.check_format(self.truth.name, self.meta)
         except BaseException:
             self.close()
             raise
@@ -79,7 +78,7 @@ class Library:
     @property
     def meta(self) -> Mapping[str, str]:
         """The settings the library is kept with, as they are now: another process may have changed the embedder."""
-        return dict(self._connection().execute("SELECT key, value FROM meta"))
+        return dict(iter(self._connection().execute("SELECT key, value FROM meta")))
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -89,10 +88,10 @@ class Library:
             self._connections.clear()
             self._local = threading.local()
 
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> Database:
         held: _OfThread | None = getattr(self._local, "held", None)
         if held is None:
-            held = _OfThread(schema.connect(self.path, writable=False))
+            held = _OfThread(self.truth.read())
             self._local.held = held
             with self._guard:
                 self._connections.add(held)
@@ -102,7 +101,7 @@ class Library:
 
     def generation(self) -> Generation:
         """Return the newest active generation; number 0, dated "", if nothing was ever synced."""
-        found = self._generations("WHERE active ORDER BY number DESC LIMIT 1")
+        found = self._generations("WHERE active = 1 ORDER BY number DESC LIMIT 1")
         return found[0] if found else Generation(0, "", 0, 0, {})
 
     def generations(self, limit: int = 100) -> list[Generation]:
@@ -132,7 +131,7 @@ class Library:
         :raises UnknownGeneration: if the library is younger, or retention has dropped it.
         :raises GenerationPurged: if a document of it was purged since.
         """
-        found = self._generations("WHERE active AND created_at <= :at ORDER BY number DESC LIMIT 1", at=moment)
+        found = self._generations("WHERE active = 1 AND created_at <= :at ORDER BY number DESC LIMIT 1", at=moment)
         if not found:
             raise UnknownGeneration(
                 f"no generation as old as {moment} in this library; `citespan generations` lists them"
@@ -151,8 +150,8 @@ class Library:
         row = (
             self._connection()
             .execute(
-                "SELECT count(*), coalesce(sum(v.passages), 0) FROM lives l JOIN versions v ON v.id = l.version "
-                f"WHERE {_LIVE}",
+                "SELECT count(*), CAST(coalesce(sum(v.passages), 0) AS BIGINT) FROM lives l "
+                f"JOIN versions v ON v.id = l.version WHERE {_LIVE}",
                 {"g": generation},
             )
             .fetchone()
@@ -190,6 +189,15 @@ class Library:
             "SELECT DISTINCT document_id FROM purged_revisions WHERE generation > ?", (generation,)
         )
         return frozenset(row[0] for row in rows)
+
+    def purges(self) -> str:
+        """Return what becomes another with every purge: another document gone, or one in a later generation."""
+        count, generations = (
+            self._connection()
+            .execute("SELECT count(*), CAST(coalesce(sum(generation), 0) AS BIGINT) FROM purged_revisions")
+            .fetchone()
+        )
+        return f"{count} {generations}"
 
     # ---- documents ----------------------------------------------------------------------------------------------
 
@@ -320,24 +328,20 @@ class Library:
         """Return those of the passages `ids` that are live in `generation`, by id."""
         found: dict[int, Passage] = {}
         for batch in _batches(ids):
-            rows = self._connection().execute(
-                f"SELECT p.id, p.start, p.end, p.byte_start, p.byte_end, p.sentences, v.revision, {_DOCUMENT} "
-                "FROM passages p CROSS JOIN lives l ON l.version = p.version_id JOIN versions v ON v.id = l.version "
-                f"JOIN revisions r ON r.number = v.revision "
-                f"WHERE {_LIVE} AND p.id IN ({','.join(str(int(i)) for i in batch)})",
-                {"g": generation},
-            )
-            for number, start, end, byte_start, byte_end, sentences, revision, *document in rows.fetchall():
-                text = self._slice(revision, byte_start, byte_end)
+            connection = self._connection()
+            with connection.moment():
+                rows = connection.execute(
+                    f"SELECT p.id, p.start, p.end, p.sentences, v.revision, p.byte_start, p.byte_end, {_DOCUMENT} "
+                    "FROM passages p CROSS JOIN lives l ON l.version = p.version_id JOIN versions v "
+                    "ON v.id = l.version JOIN revisions r ON r.number = v.revision "
+                    f"WHERE {_LIVE} AND p.id IN ({','.join(str(int(i)) for i in batch)})",
+                    {"g": generation},
+                ).fetchall()
+                texts = connection.slices([row[4:7] for row in rows])
+            for (number, start, end, sentences, _, _, _, *document), text in zip(rows, texts, strict=True):
                 parts = tuple(Sentence(Span(s, e), Kind(kind)) for s, e, kind in json.loads(sentences))
                 found[number] = Passage(number, _document(document), Span(start, end), parts, text)
         return found
-
-    def _slice(self, revision: int, byte_start: int, byte_end: int) -> str:
-        # Incremental I/O: a passage at the end of a large document costs a seek, not the whole text.
-        with self._connection().blobopen("revisions", "text", revision, readonly=True) as blob:
-            blob.seek(byte_start)
-            return blob.read(byte_end - byte_start).decode()
 
     def live_ids(self, generation: int) -> list[int]:
         """Return the ids of all live passages, ascending."""
@@ -429,7 +433,7 @@ class Library:
     def quantiser(self, generation: int) -> Quantiser | None:
         """Return what the vectors of a generation are split into lists by; None if all are compared."""
         connection = self._connection()
-        if not schema.has_quantisers(connection):
+        if not connection.has("quantisers"):
             return None
         row = connection.execute(
             "SELECT number, newest, sha256 FROM quantisers "
@@ -441,7 +445,7 @@ class Library:
     def quantisers(self) -> list[Quantiser]:
         """Return all quantisers of generations that are kept, or staged, the oldest first."""
         connection = self._connection()
-        if not schema.has_quantisers(connection):
+        if not connection.has("quantisers"):
             return []
         rows = connection.execute("SELECT number, newest, sha256 FROM quantisers ORDER BY number")
         return [Quantiser(*row) for row in rows]
@@ -457,24 +461,28 @@ class Library:
             .fetchone()
         )
         if row is None or hashlib.sha256(row[0]).hexdigest() != quantiser.sha256:
-            raise LibraryDamaged(f"{self.path}: quantiser {quantiser.number} has another hash; restore a backup")
+            raise LibraryDamaged(f"{self.truth.name}: quantiser {quantiser.number} has another hash; restore a backup")
         return np.frombuffer(row[0], dtype=np.float32).reshape(-1, int(self.meta["dimensions"]))
 
     def words(self, ids: Iterable[int]) -> Iterator[tuple[int, str, str]]:
         """Yield (id, title, text) of passages, live or not, as the word index takes them."""
         for batch in _batches(list(ids)):
-            rows = self._connection().execute(
-                "SELECT p.id, v.title, v.revision, p.byte_start, p.byte_end FROM passages p "
-                f"JOIN versions v ON v.id = p.version_id WHERE p.id IN ({','.join(str(int(i)) for i in batch)})"
-            )
-            for number, title, revision, start, end in rows.fetchall():
-                yield number, title, self._slice(revision, start, end)
+            connection = self._connection()
+            with connection.moment():
+                rows = connection.execute(
+                    "SELECT p.id, v.title, v.revision, p.byte_start, p.byte_end FROM passages p "
+                    "JOIN versions v ON v.id = p.version_id "
+                    f"WHERE p.id IN ({','.join(str(int(i)) for i in batch)}) ORDER BY p.id"
+                ).fetchall()
+                texts = connection.slices([row[2:] for row in rows])
+            for (number, title, *_), text in zip(rows, texts, strict=True):
+                yield number, title, text
 
 
 class _OfThread:
     """A connection that is closed when its thread ends: a server's threads come and go."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Database) -> None:
         self.connection = connection
 
     def __del__(self) -> None:
@@ -492,17 +500,16 @@ def no_revision(document_id: str, revision_id: str) -> UnknownRevision:
     return UnknownRevision(f"document {document_id!r} has no revision {revision_id!r} in this library")
 
 
-def stored_vectors(connection: sqlite3.Connection, ids: Sequence[int]) -> NDArray[np.float16]:
+def stored_vectors(connection: Database, ids: Sequence[int]) -> NDArray[np.float16]:
     """Return the vectors of passages as they are stored, float16 (ids, dimensions).
 
     :raises LibraryDamaged: if a passage has no vector.
     """
-    rows = dict(
-        connection.execute(
-            "SELECT p.id, x.vector FROM passages p JOIN vectors x ON x.key = p.vector_key "
-            f"WHERE p.id IN ({','.join(str(int(i)) for i in ids)})"
-        )
+    found = connection.execute(
+        "SELECT p.id, x.vector FROM passages p JOIN vectors x ON x.key = p.vector_key "
+        f"WHERE p.id IN ({','.join(str(int(i)) for i in ids)})"
     )
+    rows = dict(iter(found))
     if len(rows) != len(ids):
         raise LibraryDamaged(f"{len(ids) - len(rows)} passages have no vector; sync the documents anew")
     return np.frombuffer(b"".join(rows[i] for i in ids), dtype=np.float16).reshape(len(ids), -1)

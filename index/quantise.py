@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 import random
-import sqlite3
 from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
 
+from index.database import Database
 from index.library import Library, stored_vectors
 from index.lists import place, read_header, sweep_lists
 from index.quantised import renew_lists
@@ -43,7 +43,7 @@ def quantise(library: Library, writer: Writer, when: Quantising) -> None:
         renew_lists(library, quantiser, library.passage_ids())
 
 
-def learn_anew(db: sqlite3.Connection, when: Quantising) -> None:
+def learn_anew(db: Database, when: Quantising) -> None:
     """Learn what all generations' vectors are split by, if there are enough, within a change of all of them."""
     ids = [row[0] for row in db.execute("SELECT id FROM passages ORDER BY id")]
     if when.due(len(ids), None):

@@ -24,7 +24,7 @@ from index.library import Library
 from index.lists import Lists, open_lists, place, read_header, search, searchable, write_lists
 from index.quantiser import nearest_list
 from index.types import Quantiser
-from index.writer import Writer
+from index.writer import folder_lock
 
 # Lists that are looked through, and how many passages they hold at least for each that is asked for: 98 of 100 of the
 # nearest are found by it (`python -m benchmarks.vectors`).
@@ -168,7 +168,7 @@ def standing_lists(library: Library, quantiser: Quantiser, centroids: NDArray[np
         return lists
     _log.info("making the lists of vectors anew")
     try:
-        with Writer(library.folder, timeout=0.0):
+        with folder_lock(library.folder, 0.0):
             renew_lists(library, quantiser, library.kept_ids())
         lists = open_lists(path, quantiser, history, centroids)
     except LibraryError as error:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from index import schema
 from index.drafts import vector_key
 from index.embed import Embedder
 from index.lexical import LexicalIndex
@@ -14,8 +13,9 @@ from index.library import Library
 from index.naming import embedding_text
 from index.quantise import learn_anew, write_lists_of
 from index.quantising import USUAL, Quantising
+from index.sqlite import disk_errors_told
 from index.tidy import tidy
-from index.writer import Writer, drop_unused_vectors
+from index.writer import Writer, drop_unused_vectors, set_meta
 
 # Passages embedded between two looks at the lock: a sync never waits longer for its turn.
 _AT_ONCE = 256
@@ -51,7 +51,7 @@ def reembed(
         if library.meta["embedder"] == embedder.fingerprint:
             return Reembedded(None, len(library.kept_ids()), 0)
         while True:
-            with schema.disk_errors_told(folder), Writer(folder, timeout=lock_timeout) as writer:
+            with disk_errors_told(folder), Writer(folder, timeout=lock_timeout) as writer:
                 waiting = _waiting(library, writer, embedder)
                 total = len(library.kept_ids())
                 progress(total - len(waiting), total)
@@ -71,7 +71,11 @@ def reembed(
                     embedded += len(fresh)
                 with writer.transaction() as db:
                     rows = [(number, key) for (number, _, _), key in zip(batch, keys, strict=True)]
-                    db.executemany("INSERT OR REPLACE INTO rekeyed VALUES (?, ?)", rows)
+                    db.executemany(
+                        "INSERT INTO rekeyed VALUES (?, ?) "
+                        "ON CONFLICT (passage) DO UPDATE SET vector_key = excluded.vector_key",
+                        rows,
+                    )
     finally:
         library.close()
 
@@ -82,7 +86,7 @@ def _waiting(library: Library, writer: Writer, embedder: Embedder) -> list[int]:
         row = db.execute("SELECT value FROM meta WHERE key = 'reembedding'").fetchone()
         if row is None or row[0] != embedder.fingerprint:
             db.execute("DELETE FROM rekeyed")
-            db.execute("INSERT OR REPLACE INTO meta VALUES ('reembedding', ?)", (embedder.fingerprint,))
+            set_meta(db, {"reembedding": embedder.fingerprint})
         done = {number for (number,) in db.execute("SELECT passage FROM rekeyed")}
     return [number for number in library.kept_ids() if number not in done]
 
@@ -96,8 +100,7 @@ def _switch(writer: Writer, embedder: Embedder, quantising: Quantising) -> int:
         )
         db.execute("DELETE FROM rekeyed")
         db.execute("DELETE FROM meta WHERE key = 'reembedding'")
-        settings = {"embedder": embedder.fingerprint, "dimensions": str(embedder.dimensions)}
-        db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(settings.items()))
+        set_meta(db, {"embedder": embedder.fingerprint, "dimensions": str(embedder.dimensions)})
         drop_unused_vectors(db)
         # By what the former vectors were split, these cannot be.
         db.execute("DELETE FROM quantisers")

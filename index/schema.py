@@ -1,4 +1,4 @@
-"""The tables of the SQLite library, and opening the file.
+"""The tables of a library, as SQLite takes them; `postgres.py` has them with other names of types.
 
 A version is one revision of a document with its metadata; it never changes. Its lives say when it counts: it is live
 in generation g when one of them has `added <= g < removed`. A rollback gives an old version another life. Lives of a
@@ -7,21 +7,15 @@ change that has not committed carry an `added` above the newest generation, so n
 
 from __future__ import annotations
 
-import errno
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 
-from index.errors import DiskFull, LibraryDamaged, LibraryError, LibraryFormat
+from index.errors import LibraryFormat
 
 FORMAT = "2"
-FILE_NAME = "library.sqlite"
 # `removed` of a life that has not ended: larger than any generation.
 FOREVER = 2**62
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
-_DDL = """
+DDL = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE generations (
     number INTEGER PRIMARY KEY, created_at TEXT NOT NULL, documents INTEGER NOT NULL, passages INTEGER NOT NULL,
@@ -87,7 +81,7 @@ CREATE TABLE purged_revisions (
 """
 
 # What a library made before this was thought of may lack.
-_LATER_DDL = """
+LATER_DDL = """
 -- What the vectors of a large library are split into lists by: the middles of the lists, float32. It counts for the
 -- generations from `since` and before `until`, and of several that do the newest.
 CREATE TABLE IF NOT EXISTS quantisers (
@@ -97,63 +91,7 @@ CREATE TABLE IF NOT EXISTS quantisers (
 """
 
 
-def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
-    """Return a connection in autocommit mode to the existing library file `path`.
-
-    :raises LibraryDamaged: if the file is missing or no SQLite database.
-    :raises DiskFull: if there is no room for the little that SQLite needs beside the file.
-    """
-    try:
-        # By its address, because only there can one say that a missing file is not to be made.
-        address = f"{path.absolute().as_uri()}?mode=rw"
-        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=30.0)
-    except sqlite3.DatabaseError as error:
-        raise LibraryDamaged(f"{path}: cannot be opened ({error})") from error
-    try:
-        connection.execute("PRAGMA foreign_keys = ON")
-        # An acknowledged change survives a power cut: the commit waits for the disk.
-        connection.execute("PRAGMA synchronous = FULL")
-        # What is deleted is overwritten: a purged text is in no free page of the file.
-        connection.execute("PRAGMA secure_delete = ON")
-        if not writable:
-            connection.execute("PRAGMA query_only = ON")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        if (trouble := _trouble(path.parent, error)) is not None:
-            raise trouble from error
-        raise LibraryDamaged(
-            f"{path}: not a readable library ({error}); restore it from a backup or sync anew"
-        ) from error
-    return connection
-
-
-def create(path: Path, meta: dict[str, str]) -> None:
-    """Make a new, empty library file at `path` with the settings `meta`. Whole or not at all."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    try:
-        # Before the first table: compaction then gives space back in small steps instead of rewriting the file.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute("PRAGMA journal_mode = WAL")
-        rows = ",".join(f"({_quote(key)}, {_quote(value)})" for key, value in {"format": FORMAT, **meta}.items())
-        # One script, one transaction: executescript would otherwise commit table by table.
-        connection.executescript(f"BEGIN IMMEDIATE;{_DDL}{_LATER_DDL}INSERT INTO meta VALUES {rows};COMMIT;")
-    finally:
-        connection.close()
-
-
-def complete(connection: sqlite3.Connection) -> None:
-    """Make the tables that a library lacks because it is older than they are. Under the writer's lock."""
-    if not has_quantisers(connection):
-        connection.executescript(f"BEGIN IMMEDIATE;{_LATER_DDL}COMMIT;")
-
-
-def has_quantisers(connection: sqlite3.Connection) -> bool:
-    """Return whether the library has the table of quantisers."""
-    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'quantisers'").fetchone() is not None
-
-
-def check_format(path: Path, meta: dict[str, str]) -> None:
+def check_format(library: str, meta: Mapping[str, str]) -> None:
     """Raise LibraryFormat if a library with the settings `meta` is not for this version of Citespan."""
     found = meta.get("format", "unknown")
     if found != FORMAT:
@@ -163,40 +101,4 @@ def check_format(path: Path, meta: dict[str, str]) -> None:
             if is_newer
             else "sync the documents into a new library folder"
         )
-        raise LibraryFormat(f"{path}: library format {found}, this version reads format {FORMAT}; {way_out}")
-
-
-@contextmanager
-def disk_errors_told(folder: Path) -> Iterator[None]:
-    """Turn "no space left", from whichever part it comes, and other failures of the disk into errors that say so."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if (trouble := _trouble(folder, error)) is not None:
-            raise trouble from error
-        raise
-    except OSError as error:
-        if error.errno in NO_SPACE:
-            raise _disk_full(folder) from error
-        raise
-
-
-def _trouble(folder: Path, error: sqlite3.DatabaseError) -> LibraryError | None:
-    """Return what to tell of an error that is the disk's and not the library's, None if it is not."""
-    # The index of the write-ahead log is a file too, and has an error of its own for want of space.
-    if error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE):
-        return _disk_full(folder)
-    if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
-        return LibraryError(f"{folder}: the disk fails ({error}); nothing was changed")
-    return None
-
-
-def _disk_full(folder: Path) -> DiskFull:
-    return DiskFull(
-        f"{folder}: no space is left on its disk; the generation before is unharmed and still answers; "
-        "make room (`citespan compact` drops old generations) and run it again"
-    )
-
-
-def _quote(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+        raise LibraryFormat(f"{library}: library format {found}, this version reads format {FORMAT}; {way_out}")

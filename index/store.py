@@ -18,10 +18,11 @@ from index.errors import GenerationPurged, LibraryDamaged, LibraryFormat, Unknow
 from index.lexical import LexicalIndex, LexicalSearcher
 from index.library import Library
 from index.memory import give_back
+from index.step import bring_in_step, follow_purges
 from index.types import Document, Filter, Generation, Hit, Passage, Revision
 from index.vectors import VectorIndex
 from index.words import GenerationWords
-from index.writer import Writer
+from index.writer import folder_lock
 
 # How much more is asked for when hits fall away (not live, or outside a filter).
 _WIDEN = 4
@@ -266,6 +267,7 @@ class LocalStore:
 
     def refresh(self) -> bool:
         """Take up a newer generation if there is one; questions go on from the old one meanwhile."""
+        follow_purges(self.library, self._words)
         if self.library.generation().number == self._current.generation.number:
             return False
         with self._refreshing:
@@ -315,9 +317,13 @@ class LocalStore:
 
 def mend_words(library: Library, words: LexicalIndex) -> None:
     """Rebuild the word index if it is missing, damaged or behind, unless another process just did."""
-    with Writer(library.folder, timeout=_MEND_SECONDS):
+    with folder_lock(library.folder, _MEND_SECONDS):
         words.reload()
-        if not words.serves(library.newest_kept()):
+        if words.serves(library.newest_kept()):
+            return
+        if library.truth.shared:
+            bring_in_step(library, words)
+        else:
             _log.info("rebuilding the word index")
             words.rebuild(library.words(library.kept_ids()))
 

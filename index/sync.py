@@ -21,7 +21,8 @@ from index.load.files import read_file
 from index.passages import PassagePolicy
 from index.report import Checker, Failure, SyncPolicy, SyncProgress, SyncReport
 from index.scan import FoundFile, Scan, scan
-from index.schema import FILE_NAME, disk_errors_told
+from index.sqlite import disk_errors_told
+from index.truth import truth_of
 from index.types import Metadata
 from index.writer import Writer, initialise
 
@@ -147,7 +148,7 @@ def _intake(
     """Yield an intake under the writer's lock, over a library that is there and made with these settings."""
     meta = library_meta(embedder, policy.passages)
     with ExitStack() as stack:
-        if dry_run and not (folder / FILE_NAME).exists():
+        if dry_run and not truth_of(folder).exists():
             # What is to leave no trace makes no library.
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         with disk_errors_told(folder):
@@ -202,10 +203,8 @@ class _Walk:
             if self._unchanged_by_stat(file):
                 return
             checked = time.time_ns()
-            data = read_file(file.absolute, file.root, self._policy.largest)
-            sidecar = None if file.sidecar is None else read_file(file.beside, file.root, self._policy.largest)
+            data, sidecar, sha256 = contents_of(file, self._policy.largest)
             size, mtime_ns = _stamp(file)
-            sha256 = hashlib.sha256(data if sidecar is None else data + b"\0" + sidecar).hexdigest()
             before = self._known.take(file, sha256)
             documents = {} if before is None else before.documents
             state = FileState(str(file.root), file.path, size, mtime_ns, sha256, PIPELINE, checked, documents)
@@ -237,6 +236,13 @@ class _Walk:
         same = _stamp(file) == (state.size, state.mtime_ns)
         quiet = state.checked_ns - state.mtime_ns > _RACY_NS
         return same and quiet and self._intake.passed_over(file.path, state.documents)
+
+
+def contents_of(file: FoundFile, largest: int) -> tuple[bytes, bytes | None, str]:
+    """Return what is in a file and in its sidecar, and a hash of both; errors as for `read_file`."""
+    data = read_file(file.absolute, file.root, largest)
+    sidecar = None if file.sidecar is None else read_file(file.beside, file.root, largest)
+    return data, sidecar, hashlib.sha256(data if sidecar is None else data + b"\0" + sidecar).hexdigest()
 
 
 def _stamp(file: FoundFile) -> tuple[int, int]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+from contextlib import closing
 
-from index import schema
-from index.errors import LibraryBusy
 from index.lexical import LexicalIndex
 from index.library import Library
 from index.quantise import forget_lists
+from index.step import bring_in_step
 from index.writer import Writer
 
 # How long readers are waited for that keep the write-ahead log from being emptied. None reads for longer.
@@ -22,6 +20,9 @@ def tidy(library: Library, writer: Writer, words: LexicalIndex) -> None:
     words.sweep()
     if writer.purging():
         finish_purge(library, writer, words)
+    elif library.truth.shared:
+        bring_in_step(library, words)
+        writer.forget_dropped()
     elif not words.serves(library.newest_kept()):
         words.rebuild(library.words(library.kept_ids()))
         writer.forget_dropped()
@@ -35,32 +36,28 @@ def finish_purge(library: Library, writer: Writer, words: LexicalIndex) -> None:
 
     :raises LibraryBusy: if a reader keeps the log from being emptied; the next change of the library tries again.
     """
-    keep_words(library, words)
-    forget_lists(library)
-    empty_log(library.folder)
+    keep_indexes(library, words)
+    empty_log(library)
     writer.forget_dropped()
 
 
-def keep_words(library: Library, words: LexicalIndex) -> None:
-    """Take everything out of the word index that no kept generation has; build it anew if it lacks something."""
+def keep_indexes(library: Library, words: LexicalIndex) -> None:
+    """Take everything out of both indexes that no kept generation has; build that of words anew if it lacks any."""
+    if library.truth.shared:
+        bring_in_step(library, words)
+        return
     kept = library.kept_ids()
     if words.serves(library.newest_kept()):
         words.keep(kept)
     else:
         words.rebuild(library.words(kept))
+    forget_lists(library)
 
 
-def empty_log(folder: Path) -> None:
-    """Move the write-ahead log into the library file and cut it to nothing: what was overwritten is in neither."""
-    connection = schema.connect(folder / schema.FILE_NAME, writable=True)
-    try:
-        deadline = time.monotonic() + _EMPTY_SECONDS
-        while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] != 0:
-            if time.monotonic() > deadline:
-                raise LibraryBusy(
-                    f"{folder}: the change is done, but a reader kept the write-ahead log from being emptied; "
-                    "old bytes stay in it until `citespan compact` is run with nothing else open"
-                )
-            time.sleep(0.05)
-    finally:
-        connection.close()
+def empty_log(library: Library) -> None:
+    """See to it that what was deleted stands in no file of the library.
+
+    :raises LibraryBusy: if a reader is in the way.
+    """
+    with closing(library.truth.write()) as db:
+        db.overwrite_deleted(_EMPTY_SECONDS)

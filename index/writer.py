@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,12 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import schema
+from index.database import Database
 from index.drafts import Draft, FileState
 from index.errors import LibraryBusy, LibraryError
 from index.groups import store_revision
 from index.passages import Cut
+from index.sqlite import NO_SPACE
+from index.truth import truth_of
 
 _LOCK_NAME = "writer.lock"
+# How many keys one statement names: well under SQLite's limit on parameters.
+_BATCH = 500
 
 
 def initialise(folder: Path, meta: Mapping[str, str]) -> None:
@@ -37,19 +41,13 @@ def initialise(folder: Path, meta: Mapping[str, str]) -> None:
         raise LibraryError(
             f"{folder}: no library can be made there ({error.strerror}); choose another folder"
         ) from error
-    path = folder / schema.FILE_NAME
-    if path.exists():
+    truth = truth_of(folder)
+    if truth.exists():
         return
-    with _lock(folder, timeout=30.0):
-        if not path.exists():
-            draft = path.with_suffix(".new")
-            draft.unlink(missing_ok=True)
-            # Left behind by a library file that someone deleted, they would be taken for parts of this one.
-            for name in (f"{schema.FILE_NAME}-wal", f"{schema.FILE_NAME}-shm"):
-                (folder / name).unlink(missing_ok=True)
+    with folder_lock(folder, timeout=30.0):
+        if not truth.exists():
             # Whatever was derived from another library of this place must not be taken for this one's.
-            schema.create(draft, {**meta, "history": uuid.uuid4().hex})
-            draft.rename(path)
+            truth.create({**meta, "history": uuid.uuid4().hex})
 
 
 class Writer:
@@ -65,39 +63,33 @@ class Writer:
         self._timeout = timeout
 
     def __enter__(self) -> Writer:
-        self._lock = _lock(self._folder, self._timeout)
-        try:
-            self._db = schema.connect(self._folder / schema.FILE_NAME, writable=True)
-            schema.complete(self._db)
+        with ExitStack() as stack:
+            stack.enter_context(folder_lock(self._folder, self._timeout))
+            self._db = truth_of(self._folder).write()
+            stack.callback(self._db.close)
+            self._db.lock(self._timeout)
+            self._db.complete()
             number = self._db.execute("SELECT coalesce(max(number), 0) FROM generations").fetchone()[0]
             self.generation: int = number + 1
-        except BaseException:
-            self._lock.release()
-            raise
+            self._open = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            self._db.close()
-        finally:
-            self._lock.release()
+        with self._open:
+            self._db.rollback()
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[Database]:
         """Yield the connection inside a transaction, which is committed if all goes well."""
-        self._db.execute("BEGIN IMMEDIATE")
+        self._db.begin()
         try:
             yield self._db
         except BaseException:
-            # A full disk may have rolled it back already.
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            self._db.rollback()
             raise
-        self._db.execute("COMMIT")
+        self._db.commit()
 
     def drop_dead(self) -> None:
         """Delete what belongs to no generation: staged by an interrupted sync, or dropped by retention.
@@ -108,7 +100,9 @@ class Writer:
             db.execute("DELETE FROM lives WHERE added >= ?", (self.generation,))
             db.execute("DELETE FROM quantisers WHERE since >= ?", (self.generation,))
             dead = "SELECT v.id FROM versions v WHERE NOT EXISTS (SELECT 1 FROM lives l WHERE l.version = v.id)"
-            db.execute(f"INSERT OR IGNORE INTO dropped SELECT id FROM passages WHERE version_id IN ({dead})")
+            db.execute(
+                f"INSERT INTO dropped SELECT id FROM passages WHERE version_id IN ({dead}) ON CONFLICT DO NOTHING"
+            )
             db.execute(f"DELETE FROM versions WHERE id IN ({dead})")
             db.execute("DELETE FROM revisions WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.revision = number)")
 
@@ -130,16 +124,7 @@ class Writer:
 
     def files(self) -> list[FileState]:
         """Return the state of every file, uploads included."""
-        documents: dict[tuple[str, str], dict[str, str]] = {}
-        for root, path, member, document_id in self._db.execute("SELECT * FROM origins"):
-            documents.setdefault((root, path), {})[member] = document_id
-        rows = self._db.execute(
-            "SELECT root, path, size, mtime_ns, sha256, pipeline, checked_ns FROM files ORDER BY root, path"
-        )
-        return [
-            FileState(root, path, size, mtime_ns, sha256, pipeline, checked_ns, documents.get((root, path), {}))
-            for root, path, size, mtime_ns, sha256, pipeline, checked_ns in rows
-        ]
+        return file_states(self._db)
 
     def owned(self) -> set[str]:
         """Return the ids of all documents that are live or that a file is known for."""
@@ -178,47 +163,40 @@ class Writer:
 
     def missing_vectors(self, keys: Sequence[bytes]) -> set[bytes]:
         """Return those of `keys` that have no vector yet."""
-        missing = set(keys)
-        for key in list(missing):
-            if self._db.execute("SELECT 1 FROM vectors WHERE key = ?", (key,)).fetchone():
-                missing.discard(key)
-        return missing
+        return missing_vectors(self._db, keys)
 
     # ---- staging ------------------------------------------------------------------------------------------------
 
     def stage_vectors(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
         """Store vectors (keys, dimensions) for good: they are content-addressed and belong to no generation."""
-        rows = [(key, row.astype(np.float16).tobytes()) for key, row in zip(keys, vectors, strict=True)]
         with self.transaction() as db:
-            db.executemany("INSERT OR IGNORE INTO vectors (key, vector) VALUES (?, ?)", rows)
+            store_vectors(db, keys, vectors)
 
     def stage_version(self, draft: Draft, cuts: Sequence[Cut], keys: Sequence[bytes]) -> list[int]:
         """Store one document as it will be in the next generation; return the ids of its passages."""
         metadata, text = draft.metadata, draft.revision.text
         with self.transaction() as db:
             number, group = store_revision(db, draft.document_id, draft.revision)
-            version = db.execute(
+            (version,) = db.insert(
                 "INSERT INTO versions (document_id, uri, revision, title, author, publisher, published_at, language, "
                 "tags, pages, copy_group, fingerprint, passages, root, path, member) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (draft.document_id, draft.uri, number, draft.title, metadata.author, metadata.publisher,
-                 metadata.published_at, metadata.language, json.dumps(metadata.tags, ensure_ascii=False),
-                 json.dumps(draft.pages), group, draft.fingerprint, len(cuts), draft.root, draft.path, draft.member),
-            ).lastrowid  # fmt: skip
+                [(draft.document_id, draft.uri, number, draft.title, metadata.author, metadata.publisher,
+                  metadata.published_at, metadata.language, json.dumps(metadata.tags, ensure_ascii=False),
+                  json.dumps(draft.pages), group, draft.fingerprint, len(cuts), draft.root, draft.path, draft.member)],
+                "id",
+            )  # fmt: skip
             db.execute("INSERT INTO lives VALUES (?, ?, ?)", (version, self.generation, schema.FOREVER))
-            ids = []
-            for cut, key, (byte_start, byte_end) in zip(cuts, keys, _byte_spans(text, cuts), strict=True):
-                sentences = json.dumps(
-                    [(s.span.start, s.span.end, s.kind) for s in cut.sentences], separators=(",", ":")
-                )
-                row_id = db.execute(
-                    "INSERT INTO passages (version_id, start, end, byte_start, byte_end, sentences, vector_key) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (version, cut.span.start, cut.span.end, byte_start, byte_end, sentences, key),
-                ).lastrowid
-                assert row_id is not None
-                ids.append(row_id)
-        return ids
+            rows = [
+                (version, cut.span.start, cut.span.end, byte_start, byte_end, _sentences(cut), key)
+                for cut, key, (byte_start, byte_end) in zip(cuts, keys, _byte_spans(text, cuts), strict=True)
+            ]
+            return db.insert(
+                'INSERT INTO passages (version_id, start, "end", byte_start, byte_end, sentences, vector_key) '
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows,
+                "id",
+            )
 
     def revive(self, draft: Draft) -> bool:
         """Give a version that is kept and is just like `draft` another life; return whether there is one."""
@@ -228,7 +206,10 @@ class Writer:
                 (draft.document_id, draft.fingerprint),
             ).fetchone()
             if row is not None:
-                db.execute("INSERT OR IGNORE INTO lives VALUES (?, ?, ?)", (row[0], self.generation, schema.FOREVER))
+                db.execute(
+                    "INSERT INTO lives VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                    (row[0], self.generation, schema.FOREVER),
+                )
         return row is not None
 
     # ---- what vectors are split into lists by -------------------------------------------------------------------
@@ -244,7 +225,10 @@ class Writer:
         if after > 0:
             counted = f"count(*) FROM passages p JOIN lives l ON l.version = p.version_id WHERE p.id > :a AND {there}"
         else:  # not one by one: there may be a million
-            counted = f"coalesce(sum(v.passages), 0) FROM lives l JOIN versions v ON v.id = l.version WHERE {there}"
+            counted = (
+                "CAST(coalesce(sum(v.passages), 0) AS BIGINT) FROM lives l "
+                f"JOIN versions v ON v.id = l.version WHERE {there}"
+            )
         count: int = self._db.execute(f"SELECT {counted}", {"a": after}).fetchone()[0]
         return count
 
@@ -283,7 +267,7 @@ class Writer:
             self.write_generation(db, self.generation, {"kept_aside": self.generation - 1})
         return self.generation - 1
 
-    def end(self, db: sqlite3.Connection, documents: Iterable[str]) -> None:
+    def end(self, db: Database, documents: Iterable[str]) -> None:
         """End the present versions of documents with the coming generation."""
         db.executemany(
             f"UPDATE lives SET removed = :g WHERE removed = {schema.FOREVER} AND added < :g AND version IN "
@@ -291,7 +275,7 @@ class Writer:
             [{"g": self.generation, "d": document_id} for document_id in documents],
         )
 
-    def become(self, db: sqlite3.Connection, target: int) -> None:
+    def become(self, db: Database, target: int) -> None:
         """Give the coming generation the live set of the generation `target`."""
         there = "EXISTS (SELECT 1 FROM lives t WHERE t.version = {v} AND t.added <= :t AND t.removed > :t)"
         now = f"EXISTS (SELECT 1 FROM lives n WHERE n.version = m.version AND n.removed = {schema.FOREVER})"
@@ -307,13 +291,11 @@ class Writer:
             numbers,
         )
 
-    def write_generation(
-        self, db: sqlite3.Connection, number: int, summary: Mapping[str, int], *, active: bool = True
-    ) -> None:
+    def write_generation(self, db: Database, number: int, summary: Mapping[str, int], *, active: bool = True) -> None:
         """Insert the row of a generation whose lives are in place."""
         documents, passages = db.execute(
-            "SELECT count(*), coalesce(sum(v.passages), 0) FROM lives l JOIN versions v ON v.id = l.version "
-            f"WHERE l.removed = {schema.FOREVER}"
+            "SELECT count(*), CAST(coalesce(sum(v.passages), 0) AS BIGINT) FROM lives l "
+            f"JOIN versions v ON v.id = l.version WHERE l.removed = {schema.FOREVER}"
         ).fetchone()
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         db.execute(
@@ -326,21 +308,32 @@ class Writer:
         with self.transaction() as db:
             self._remember(db, files, gone)
 
-    def _remember(self, db: sqlite3.Connection, files: Iterable[FileState], gone: Iterable[tuple[str, str]]) -> None:
-        db.executemany("DELETE FROM files WHERE root = ? AND path = ?", list(gone))
-        for f in files:
-            db.execute("DELETE FROM files WHERE root = ? AND path = ?", (f.root, f.path))
-            db.execute(
-                "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (f.root, f.path, f.size, f.mtime_ns, f.sha256, f.pipeline, f.checked_ns),
-            )
-            db.executemany(
-                "INSERT INTO origins VALUES (?, ?, ?, ?)",
-                [(f.root, f.path, member, identity) for member, identity in f.documents.items()],
-            )
+    def _remember(self, db: Database, files: Iterable[FileState], gone: Iterable[tuple[str, str]]) -> None:
+        latest = {(f.root, f.path): f for f in files}
+        db.executemany("DELETE FROM files WHERE root = ? AND path = ?", [*gone, *latest])
+        db.executemany(
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(f.root, f.path, f.size, f.mtime_ns, f.sha256, f.pipeline, f.checked_ns) for f in latest.values()],
+        )
+        db.executemany(
+            "INSERT INTO origins VALUES (?, ?, ?, ?)",
+            [(f.root, f.path, member, one) for f in latest.values() for member, one in f.documents.items()],
+        )
 
 
-def drop_unused_vectors(db: sqlite3.Connection) -> None:
+def file_states(db: Database) -> list[FileState]:
+    """Return the state of every file, uploads included."""
+    documents: dict[tuple[str, str], dict[str, str]] = {}
+    for root, path, member, document_id in db.execute("SELECT * FROM origins"):
+        documents.setdefault((root, path), {})[member] = document_id
+    rows = db.execute("SELECT root, path, size, mtime_ns, sha256, pipeline, checked_ns FROM files ORDER BY root, path")
+    return [
+        FileState(root, path, size, mtime_ns, sha256, pipeline, checked_ns, documents.get((root, path), {}))
+        for root, path, size, mtime_ns, sha256, pipeline, checked_ns in rows
+    ]
+
+
+def drop_unused_vectors(db: Database) -> None:
     """Delete the vectors that no passage has, nor will have after a switch of embedders."""
     db.execute(
         "DELETE FROM vectors WHERE NOT EXISTS (SELECT 1 FROM passages p WHERE p.vector_key = key) "
@@ -348,7 +341,7 @@ def drop_unused_vectors(db: sqlite3.Connection) -> None:
     )
 
 
-def drop_unused_quantisers(db: sqlite3.Connection) -> None:
+def drop_unused_quantisers(db: Database) -> None:
     """Delete the quantisers that no generation has."""
     db.execute(
         "DELETE FROM quantisers WHERE NOT EXISTS (SELECT 1 FROM generations g WHERE quantisers.number = "
@@ -356,7 +349,7 @@ def drop_unused_quantisers(db: sqlite3.Connection) -> None:
     )
 
 
-def insert_quantiser(db: sqlite3.Connection, since: int, centroids: NDArray[np.float32], newest: int) -> None:
+def insert_quantiser(db: Database, since: int, centroids: NDArray[np.float32], newest: int) -> None:
     """Have the vectors of the generations from `since` on split into lists by `centroids`."""
     data = centroids.astype(np.float32).tobytes()
     db.execute(
@@ -365,10 +358,39 @@ def insert_quantiser(db: sqlite3.Connection, since: int, centroids: NDArray[np.f
     )
 
 
-def newest_active(db: sqlite3.Connection) -> int:
+def set_meta(db: Database, settings: Mapping[str, str]) -> None:
+    """Keep settings of the library, in the place of what they were."""
+    db.executemany(
+        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", list(settings.items())
+    )
+
+
+def newest_active(db: Database) -> int:
     """Return the number of the newest active generation, 0 before the first."""
-    number: int = db.execute("SELECT coalesce(max(number), 0) FROM generations WHERE active").fetchone()[0]
+    number: int = db.execute("SELECT coalesce(max(number), 0) FROM generations WHERE active = 1").fetchone()[0]
     return number
+
+
+def missing_vectors(db: Database, keys: Sequence[bytes]) -> set[bytes]:
+    """Return those of `keys` that have no vector yet."""
+    missing = set(keys)
+    wanted = sorted(missing)
+    for start in range(0, len(wanted), _BATCH):
+        batch = wanted[start : start + _BATCH]
+        found = db.execute(f"SELECT key FROM vectors WHERE key IN ({','.join('?' * len(batch))})", batch)
+        missing.difference_update(key for (key,) in found)
+    return missing
+
+
+def store_vectors(db: Database, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
+    """Store vectors (keys, dimensions) that are not there yet, within a transaction."""
+    rows = [(key, row.astype(np.float16).tobytes()) for key, row in zip(keys, vectors, strict=True)]
+    # In the order of keys: two processes that store the same ones each wait for the other in no other order.
+    db.executemany("INSERT INTO vectors (key, vector) VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(rows))
+
+
+def _sentences(cut: Cut) -> str:
+    return json.dumps([(s.span.start, s.span.end, s.kind) for s in cut.sentences], separators=(",", ":"))
 
 
 def _byte_spans(text: str, cuts: Sequence[Cut]) -> list[tuple[int, int]]:
@@ -382,14 +404,19 @@ def _byte_spans(text: str, cuts: Sequence[Cut]) -> list[tuple[int, int]]:
     return spans
 
 
-def _lock(folder: Path, timeout: float) -> filelock.BaseFileLock:
+@contextmanager
+def folder_lock(folder: Path, timeout: float) -> Iterator[None]:
+    """Keep everybody else from writing to the library's folder while a block runs; errors as for `Writer`."""
     lock = filelock.FileLock(folder / _LOCK_NAME)
     try:
         lock.acquire(timeout=timeout)
     except filelock.Timeout as error:
         raise LibraryBusy(f"{folder}: another process is writing to this library; try again when it is done") from error
     except OSError as error:
-        if error.errno in schema.NO_SPACE:
+        if error.errno in NO_SPACE:
             raise
         raise LibraryError(f"{folder}: cannot be written to ({error.strerror})") from error
-    return lock
+    try:
+        yield
+    finally:
+        lock.release()

@@ -15,8 +15,9 @@ from index.embed import Embedder
 from index.sync import sync
 from tests.browser import browser, visit
 from tests.serving import serving
+from tests.truths import postgres, truth
 
-__all__ = ["browser", "visit"]
+__all__ = ["browser", "postgres", "truth", "visit"]
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
 

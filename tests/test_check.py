@@ -54,8 +54,14 @@ def test_a_sound_library_has_no_problems(library: Path) -> None:
         ("UPDATE passages SET sentences = '[[0, 45, \"body\"]]' WHERE id = 1", "passage 1: a sentence is not inside"),
         ("UPDATE passages SET sentences = '[[0, 5, \"poem\"]]' WHERE id = 1", "passage 1: a sentence is not inside"),
         ("UPDATE passages SET sentences = 'not JSON' WHERE id = 1", "passage 1: a sentence is not inside"),
-        ("UPDATE vectors SET vector = x'00' WHERE number = 1", "passage 1: vector of 1 bytes, not 128"),
-        ("DELETE FROM vectors WHERE number = 1", "passage 1: vector of None bytes, not 128"),
+        (
+            "UPDATE vectors SET vector = x'00' WHERE key = (SELECT vector_key FROM passages WHERE id = 1)",
+            "passage 1: vector of 1 bytes, not 128",
+        ),
+        (
+            "DELETE FROM vectors WHERE key = (SELECT vector_key FROM passages WHERE id = 1)",
+            "passage 1: vector of None bytes, not 128",
+        ),
         (
             "DELETE FROM versions WHERE id = 2",
             "generation 1: 1 documents and 1 passages are live .* written with 2 and 2",

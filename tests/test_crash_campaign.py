@@ -23,6 +23,14 @@ def test_whatever_change_is_cut_short_the_next_ones_leave_what_they_must(seed: i
     assert cut.play(seed) == []
 
 
+def test_neither_do_they_where_the_library_is_in_postgresql_and_another_folder_is_asked(postgres: str) -> None:
+    tally = run(12, seed=20260111, postgres=postgres)
+    assert (tally.wrong, {name: tally.counts[name] for name in COUNTS}) == ([], dict.fromkeys(COUNTS, 0))
+    assert sum(tally.rounds.values()) == 14
+    assert tally.kills["before the commit"] > 0
+    assert tally.checked > 0
+
+
 def test_the_campaign_sees_a_reply_that_is_not_from_its_generation() -> None:
     text = "The lamp is called zq1. It burns."
     record = {"doc_1": ("a.txt", text)}

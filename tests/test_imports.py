@@ -62,6 +62,7 @@ def test_no_package_imports_what_is_above_it(package: str, forbidden: set[str]) 
         ("prometheus_client", {"api/metrics.py"}),
         ("httpx2", {"api/calls.py", "api/client.py", "api/client_library.py", "api/webhook_sender.py"}),
         ("throttled", {"api/limits.py"}),
+        ("psycopg", {"index/postgres.py"}),
         ("mcp", {f"api/mcp/{name}.py" for name in ("endpoint", "places", "resources", "server", "stdio", "tools")}),
     ],
 )
@@ -69,15 +70,14 @@ def test_each_part_is_known_to_one_file(part: str, files: set[str]) -> None:
     assert importers(part) == files
 
 
-def test_only_the_library_speaks_sql() -> None:
-    library = {"schema", "library", "writer", "groups", "change", "quantise", "backup", "check"}
-    # Jobs, conversations and keys are files of their own.
-    assert importers("sqlite3") <= {
+def test_the_driver_of_each_database_is_known_to_few() -> None:
+    # Jobs, conversations and keys are files of their own, and so is a backup.
+    assert importers("sqlite3") == {
         "api/conversations.py",
-        "api/doctor.py",
         "api/keys.py",
         "api/ledger.py",
-        *(f"index/{name}.py" for name in library),
+        "index/backup.py",
+        "index/sqlite.py",
     }
 
 
@@ -93,7 +93,7 @@ def test_only_the_api_reads_the_environment() -> None:
 # What takes long to import, or brings much with it, and serves something else than a question.
 NOT_TO_ASK = frozenset(
     "torch transformers sentence_transformers sklearn scipy fastapi starlette uvicorn sse_starlette mcp httpx2 "
-    "trafilatura lxml pypdfium2 openpyxl markdown_it charset_normalizer watchfiles multipart rich".split()
+    "psycopg trafilatura lxml pypdfium2 openpyxl markdown_it charset_normalizer watchfiles multipart rich".split()
 )
 NOT_TO_HELP = NOT_TO_ASK | frozenset(
     "numpy onnxruntime tokenizers faiss tantivy sentencex pydantic pydantic_settings yaml prometheus_client "

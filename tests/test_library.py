@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index import schema
 from index.drafts import Draft, FileState, vector_key
 from index.errors import (
     LibraryBusy,
@@ -27,8 +27,10 @@ from index.library import Library
 from index.load.normalise import normalise
 from index.passages import Cut, PassagePolicy, cut
 from index.sentences import split
+from index.truth import truth_of
 from index.types import Kind, Metadata, Revision, Sentence, Span
 from index.writer import Writer, initialise
+from tests.truths import Prepare, in_postgres
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 META = {"embedder": "hashing-4", "dimensions": "4", "passages": "160 tokens, 1 sentences of overlap"}
@@ -74,9 +76,11 @@ def live(library: Library, generation: int) -> dict[str, str]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    initialise(tmp_path / "library", META)
-    return tmp_path / "library"
+def folder(tmp_path: Path, truth: Prepare) -> Path:
+    """Return the folder of an empty library, once for each place where its truth may live."""
+    folder = truth(tmp_path / "library")
+    initialise(folder, META)
+    return folder
 
 
 # ---- generations ---------------------------------------------------------------------------------
@@ -133,17 +137,30 @@ def test_what_a_dead_writer_staged_is_thrown_away_but_its_vectors_stay(folder: P
         again = stage(writer, "b", "Two.")
         # An id is never given twice: the word index may still know the old one.
         assert set(again).isdisjoint(staged)
-    connection = sqlite3.connect(folder / "library.sqlite")
-    assert connection.execute("SELECT count(*) FROM revisions").fetchone() == (2,)
-    connection.close()
+    with closing(truth_of(folder).read()) as connection:
+        assert connection.execute("SELECT count(*) FROM revisions").fetchone() == (2,)
+
+
+STEPS = st.lists(st.dictionaries(st.sampled_from("abcde"), st.none() | st.integers(0, 3)), max_size=8)
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.dictionaries(st.sampled_from("abcde"), st.none() | st.integers(0, 3)), max_size=8))
+@given(STEPS)
 def test_every_generation_can_be_read_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, int | None]]
 ) -> None:
-    folder = tmp_path_factory.mktemp("steps")
+    assert_every_generation_is_read_as_it_was(tmp_path_factory.mktemp("steps"), steps)
+
+
+@settings(max_examples=12, deadline=None)
+@given(STEPS)
+def test_every_generation_can_be_read_as_it_was_from_postgresql(
+    tmp_path_factory: pytest.TempPathFactory, postgres: str, steps: list[dict[str, int | None]]
+) -> None:
+    assert_every_generation_is_read_as_it_was(in_postgres(tmp_path_factory.mktemp("steps"), postgres), steps)
+
+
+def assert_every_generation_is_read_as_it_was(folder: Path, steps: list[dict[str, int | None]]) -> None:
     initialise(folder, META)
     library = Library(folder)
     try:
@@ -184,12 +201,26 @@ def test_every_generation_can_be_read_as_it_was(
 CANONICAL = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(". \n\U0001f600é\u0301")).map(normalise)
 
 
+SAVED = {"text": CANONICAL, "author": st.none() | CANONICAL, "tags": st.lists(CANONICAL, max_size=3)}
+
+
 @settings(max_examples=100, deadline=None)
-@given(text=CANONICAL, author=st.none() | CANONICAL, tags=st.lists(CANONICAL, max_size=3))
+@given(**SAVED)
 def test_what_is_saved_is_what_is_read(
     tmp_path_factory: pytest.TempPathFactory, text: str, author: str | None, tags: list[str]
 ) -> None:
-    folder = tmp_path_factory.mktemp("saved")
+    assert_read_as_it_was_saved(tmp_path_factory.mktemp("saved"), text, author, tags)
+
+
+@settings(max_examples=20, deadline=None)
+@given(**SAVED)
+def test_what_is_saved_in_postgresql_is_what_is_read(
+    tmp_path_factory: pytest.TempPathFactory, postgres: str, text: str, author: str | None, tags: list[str]
+) -> None:
+    assert_read_as_it_was_saved(in_postgres(tmp_path_factory.mktemp("saved"), postgres), text, author, tags)
+
+
+def assert_read_as_it_was_saved(folder: Path, text: str, author: str | None, tags: list[str]) -> None:
     initialise(folder, META)
     metadata = Metadata(author=author, language="de-AT", published_at="2026-01-10", tags=tuple(tags))
     with Writer(folder) as writer:
@@ -406,8 +437,10 @@ def test_a_database_of_another_program_is_a_damaged_library(tmp_path: Path) -> N
     [("99", "a newer Citespan wrote it: upgrade"), ("1", "sync the documents"), ("x", "sync the documents")],
 )
 def test_a_library_of_another_format_is_named_as_such_and_left_as_it_is(
-    folder: Path, number: str, way_out: str
+    tmp_path: Path, number: str, way_out: str
 ) -> None:
+    folder = tmp_path / "library"
+    initialise(folder, META)
     connection = sqlite3.connect(folder / "library.sqlite")
     connection.execute("UPDATE meta SET value = ? WHERE key = 'format'", (number,))
     connection.commit()
@@ -418,7 +451,9 @@ def test_a_library_of_another_format_is_named_as_such_and_left_as_it_is(
     assert (folder / "library.sqlite").read_bytes() == before
 
 
-def test_a_library_made_beside_the_remains_of_a_deleted_one_is_new(folder: Path) -> None:
+def test_a_library_made_beside_the_remains_of_a_deleted_one_is_new(tmp_path: Path) -> None:
+    folder = tmp_path / "library"
+    initialise(folder, META)
     land(folder, {"a": "One."})
     kept = sqlite3.connect(folder / "library.sqlite")
     kept.execute("BEGIN IMMEDIATE")
@@ -434,7 +469,8 @@ def test_a_library_made_beside_the_remains_of_a_deleted_one_is_new(folder: Path)
     library.close()
 
 
-def test_settings_may_hold_any_character(tmp_path: Path) -> None:
+def test_settings_may_hold_any_character(tmp_path: Path, truth: Prepare) -> None:
+    truth(tmp_path)
     initialise(tmp_path, {"embedder": 'it\'s "x"; DROP TABLE meta; \U0001f600'})
     library = Library(tmp_path)
     assert library.meta["embedder"] == 'it\'s "x"; DROP TABLE meta; \U0001f600'
@@ -442,10 +478,10 @@ def test_settings_may_hold_any_character(tmp_path: Path) -> None:
 
 
 def test_readers_cannot_write(folder: Path) -> None:
-    connection = schema.connect(folder / "library.sqlite", writable=False)
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        connection.execute("DELETE FROM meta")
-    connection.close()
+    with closing(truth_of(folder).read()) as connection:
+        with pytest.raises(Exception, match=r"read-?only"):
+            connection.execute("DELETE FROM meta")
+        assert connection.execute("SELECT value FROM meta WHERE key = 'dimensions'").fetchone() == ("4",)
 
 
 def test_threads_that_end_leave_no_files_open(folder: Path) -> None:

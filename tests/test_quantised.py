@@ -117,7 +117,7 @@ def test_what_an_interrupted_sync_learned_is_thrown_away(small: Generations) -> 
 
 def test_a_library_from_before_there_were_quantisers_is_read_and_written(small: Generations) -> None:
     small.commit(range(5))
-    db = sqlite3.connect(small.library.path)
+    db = sqlite3.connect(small.library.folder / "library.sqlite")
     db.execute("DROP TABLE quantisers")
     db.commit()
     db.close()
@@ -129,7 +129,7 @@ def test_a_library_from_before_there_were_quantisers_is_read_and_written(small: 
 
 def test_lists_that_are_not_those_that_were_learned_are_refused(small: Generations) -> None:
     small.commit(range(10))
-    db = sqlite3.connect(small.library.path)
+    db = sqlite3.connect(small.library.folder / "library.sqlite")
     db.execute("UPDATE quantisers SET centroids = zeroblob(length(centroids))")
     db.commit()
     db.close()
@@ -220,7 +220,7 @@ def test_a_file_that_is_missing_or_damaged_is_made_anew(small: Generations, harm
     data = path.read_bytes()
     path.unlink()
     if harm == "another library's":
-        db = sqlite3.connect(small.library.path)
+        db = sqlite3.connect(small.library.folder / "library.sqlite")
         db.execute("UPDATE meta SET value = 'another' WHERE key = 'history'")
         db.commit()
         db.close()

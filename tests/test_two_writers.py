@@ -20,6 +20,7 @@ from index.library import Library
 from index.store import LocalStore
 from index.sync import sync
 from tests.fakes import HashingEmbedder, write_files
+from tests.truths import Prepare
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -83,8 +84,9 @@ def let_go(process: subprocess.Popen[str]) -> object:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Path:
-    """Return a library of one folder with two documents."""
+def library(tmp_path: Path, truth: Prepare) -> Path:
+    """Return a library of one folder with two documents, once for each place where its truth may live."""
+    truth(tmp_path / "library")
     write_files(tmp_path / "first", {"a.txt": "The harbour closes at high tide.", "b.txt": "The lamp is lit."})
     sync(tmp_path / "library", HashingEmbedder(), [tmp_path / "first"])
     write_files(tmp_path / "second", {"c.txt": "The bell rings twice.", "d.txt": "The boat is green."})

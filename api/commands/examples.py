@@ -10,11 +10,11 @@ import typer
 from typer.core import TyperGroup
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Documents": ("sync", "watch", "documents", "show", "delete", "absent"),
+    "Documents": ("sync", "watch", "embed", "documents", "show", "delete", "absent"),
     "Questions": ("ask", "chat", "replay", "serve", "mcp"),
     "History and upkeep": (
-        "generations", "diff", "rollback", "compact", "reembed", "backup", "restore", "verify", "doctor", "settings",
-        "keys",
+        "generations", "diff", "rollback", "compact", "reembed", "backup", "restore", "init", "verify", "doctor",
+        "settings", "keys",
     ),
     "How good and fast": ("eval", "calibrate", "bench"),
 }  # fmt: skip
@@ -33,6 +33,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "citespan sync --check questions.jsonl --min-right 0.9 ~/reports",
     ),
     "watch": ("citespan watch ~/reports", "citespan --log-level info watch --settle 2 ~/reports ~/notes"),
+    "embed": ("citespan embed --part 2/4 ~/reports",),
     "documents": ("citespan documents", "citespan documents --json"),
     "show": ("citespan show doc_0123456789abcdef",),
     "delete": ("citespan delete doc_0123456789abcdef", "citespan delete --purge doc_0123456789abcdef"),
@@ -56,6 +57,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "reembed": ("citespan reembed --embedder models/multilingual",),
     "backup": ("citespan backup library.backup",),
     "restore": ("citespan --library ~/other restore library.backup",),
+    "init": ("citespan --library /srv/library init --truth postgresql://citespan@db.example.org/papers",),
     "verify": ("citespan verify", "citespan verify citation.json"),
     "doctor": ("citespan doctor",),
     "keys": (
