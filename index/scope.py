@@ -195,7 +195,9 @@ class ScopedStore:
 
     def _within(self, where: Filter) -> Filter:
         ids = self._seen.ids
-        return replace(where, document_ids=ids if where.document_ids is None else ids & where.document_ids)
+        ids = ids if where.document_ids is None else ids & where.document_ids
+        # Each of them carries one of the tags. That tells nothing more, and is shorter to say.
+        return replace(where, document_ids=ids, within=self._view.tags)
 
 
 class ScopedStores:
