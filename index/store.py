@@ -241,6 +241,10 @@ class Generations(ABC, Generic[_Store]):
         """Close the library's connections."""
         self.library.close()
 
+    def look(self) -> None:
+        """Raise a CitespanError if what questions are answered from cannot be reached."""
+        self.library.generation()
+
     @abstractmethod
     def current(self) -> _Store:
         """Return the newest generation that was taken up."""

@@ -123,16 +123,20 @@ class Engine:
         # What is acknowledged is in more than half of the replicas.
         most = None if to.replicas is None else to.replicas // 2 + 1
 
-        def create() -> None:
-            # A try that timed out may have made it.
-            if not self._client.collection_exists(collection):
-                self._client.create_collection(
-                    collection, vectors_config={DENSE: dense}, sparse_vectors_config={WORDS: words},
-                    shard_number=to.shards, replication_factor=to.replicas, write_consistency_factor=most,
-                    quantization_config=bytewise if to.quantised else None, timeout=_CHANGE_SECONDS,
-                )  # fmt: skip
-
-        self._change(create)
+        there = partial(self._client.collection_exists, collection)
+        create = partial(
+            self._client.create_collection, collection, vectors_config={DENSE: dense},
+            sparse_vectors_config={WORDS: words}, shard_number=to.shards, replication_factor=to.replicas,
+            write_consistency_factor=most, quantization_config=bytewise if to.quantised else None,
+            timeout=_CHANGE_SECONDS,
+        )  # fmt: skip
+        if not self._change(there):
+            try:
+                self._change(create)
+            except StoreError:
+                # A try whose answer came too late has made it.
+                if not self._change(there):
+                    raise
         kinds = {
             "added": q.PayloadSchemaType.INTEGER, "removed": q.PayloadSchemaType.INTEGER,
             "away": q.PayloadSchemaType.INTEGER, "published": q.PayloadSchemaType.INTEGER,
@@ -311,13 +315,15 @@ class Engine:
             stop=tenacity.stop_after_attempt(tries), reraise=True, retry=tenacity.retry_if_exception(_is_passing),
             wait=lambda state: max(waits(state), _asked_to_wait(state)), sleep=self._patience.sleep,
         )  # fmt: skip
+        was_closed = self.circuit.is_closed
         try:
             result = again(call)
         except Exception as error:
             if _is_passing(error):
-                raise StoreUnavailable(
-                    f"{self.address} does not answer ({_said(error)})", self.circuit.failed()
-                ) from error
+                seconds = self.circuit.failed()
+                if was_closed and not self.circuit.is_closed:
+                    _log.warning("%s does not answer (%s) and is left alone for a while", self.address, _said(error))
+                raise StoreUnavailable(f"{self.address} does not answer ({_said(error)})", seconds) from error
             self.circuit.succeeded()  # it is there, and refuses
             if _status(error) is None and not isinstance(error, ValueError):
                 raise
@@ -326,6 +332,8 @@ class Engine:
             self.circuit.failed()
             raise
         self.circuit.succeeded()
+        if not was_closed:
+            _log.warning("%s answers again", self.address)
         return result
 
 

@@ -167,8 +167,7 @@ def _lexicon(library: Library, engine: Engine, names: Names, stand: Stand | None
     prefix, dimensions = names.of(embedder), int(library.meta["dimensions"])
     there = engine.collections()
     in_use = [] if stand is None else [stand.collection]
-    begun = [one for one in lexicons.kept(folder) if one not in in_use]
-    for collection in (one for one in (*in_use, *begun) if one.startswith(prefix) and one in there):
+    for collection in (one for one in (*in_use, *begun(library, names)) if one.startswith(prefix) and one in there):
         try:
             lexicon = Lexicon(lexicons.place(folder, collection))
         except OSError as error:
@@ -176,7 +175,7 @@ def _lexicon(library: Library, engine: Engine, names: Names, stand: Stand | None
             continue
         # What was let go of since is in no row any more: which terms it held could not be told.
         brought = lexicon.stands_at == 0 or oldest(library) <= lexicon.stands_at
-        if brought and not lexicon.is_given_up and (collection in in_use or lexicon.active == 0):
+        if brought and not lexicon.is_given_up:
             if lexicon.stands_at == 0:
                 engine.make(collection, dimensions)
             return lexicon
@@ -186,6 +185,21 @@ def _lexicon(library: Library, engine: Engine, names: Names, stand: Stand | None
     lexicon = Lexicon.make(folder, collection, embedder)
     engine.make(collection, dimensions)
     return lexicon
+
+
+def begun(library: Library, names: Names) -> list[str]:
+    """Return the collections of a library that are being loaded, or whose load was interrupted."""
+    found = []
+    for collection in lexicons.kept(library.folder):
+        if collection.startswith(names.of(library.meta["embedder"])):
+            try:
+                lexicon = Lexicon(lexicons.place(library.folder, collection))
+            except OSError:
+                continue
+            if lexicon.active == 0 and not lexicon.is_given_up:
+                found.append(collection)
+            lexicon.close()
+    return found
 
 
 def oldest(library: Library) -> int:

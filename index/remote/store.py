@@ -187,7 +187,8 @@ class QdrantStore(Generations[RemoteGeneration]):
         return self._current
 
     def look(self) -> None:
-        """Raise StoreUnavailable if the engine did not answer lately, without asking it."""
+        super().look()
+        # It is not asked for this: the thread that refreshes does so all the time.
         if not self.engine.circuit.is_closed:
             raise StoreUnavailable(f"{self.engine.address} does not answer", StoreError.seconds)
 
@@ -195,31 +196,36 @@ class QdrantStore(Generations[RemoteGeneration]):
         try:
             stand = self._brought()
         except StoreUnavailable as error:
-            _log.debug("%s", error)
+            _log.debug("%s", error)  # the circuit has told already
             return False
-        if stand is None or self._is_at(stand):
+        except StoreError as error:
+            # What has changed the library has done so all the same, and the next look tries again.
+            _log.warning("%s", error)
+            return False
+        generation = None if stand is None else self._newest(stand)
+        if stand is None or generation is None or self._is_at(stand.collection, generation):
             return False
         with self._refreshing:
-            if self._is_at(stand):
-                return False
             before = self._current
+            if self._is_at(stand.collection, generation) or generation.number < before.generation.number:
+                return False
             made_by = self._lexicon(stand.collection).embedder
             same = made_by == before.embedder.fingerprint
-            after = self._on(stand, before.embedder if same else self._other_embedder(made_by))
+            after = self._on(stand, generation, before.embedder if same else self._other_embedder(made_by))
             self._current, self._whole = after, stand
             self._forget_past(before, after)
             if after.collection != before.collection:
                 self._past.clear()
         return True
 
-    def _is_at(self, stand: Stand) -> bool:
+    def _is_at(self, collection: str, generation: Generation) -> bool:
         current = self._current
-        return (current.collection, current.generation.number) == (stand.collection, self._newest(stand).number)
+        return (current.collection, current.generation.number) == (collection, generation.number)
 
-    def _newest(self, stand: Stand) -> Generation:
-        """Return the newest active generation that is whole in a collection.
+    def _newest(self, stand: Stand) -> Generation | None:
+        """Return the newest active generation that is whole in a collection; None if the library keeps none as it was.
 
-        :raises StoreError: if the library keeps none of them.
+        Then another thread or process has just changed the library, and is bringing the engine forward.
         """
         newest = self.library.generation()
         if newest.number <= stand.generation:
@@ -227,10 +233,7 @@ class QdrantStore(Generations[RemoteGeneration]):
         for generation in self.library.generations(limit=1_000_000):
             if generation.active and generation.number <= stand.generation and not generation.purged:
                 return generation
-        raise StoreError(
-            f"{self.engine.address} stands at generation {stand.generation}, which the library does not keep any more; "
-            "bring it forward with `citespan sync`"
-        )
+        return None
 
     def _first(self, embedder: Embedder) -> RemoteGeneration:
         try:
@@ -245,8 +248,14 @@ class QdrantStore(Generations[RemoteGeneration]):
         if stand is None:
             check_embedder(self.library, embedder)
             return RemoteGeneration(self.library, self.library.generation(), embedder, self.engine, None)
-        made_by = self._lexicon(stand.collection).embedder
-        return self._on(stand, embedder if made_by == embedder.fingerprint else self._other_embedder(made_by))
+        made_by, generation = self._lexicon(stand.collection).embedder, self._newest(stand)
+        if generation is None:
+            raise StoreError(
+                f"{self.engine.address} stands at generation {stand.generation}, which the library does not keep any "
+                "more; bring it forward with `citespan sync`"
+            )
+        used = embedder if made_by == embedder.fingerprint else self._other_embedder(made_by)
+        return self._on(stand, generation, used)
 
     def _remembered(self) -> Stand | None:
         """Return where the engine stood, as far as this machine knows."""
@@ -277,9 +286,8 @@ class QdrantStore(Generations[RemoteGeneration]):
             raise StoreError(f"generation {generation.number} is not yet whole in {self.engine.address}")
         return RemoteGeneration(self.library, generation, embedder, self.engine, self._lexicon(whole.collection))
 
-    def _on(self, stand: Stand, embedder: Embedder) -> RemoteGeneration:
-        lexicon = self._lexicon(stand.collection)
-        return RemoteGeneration(self.library, self._newest(stand), embedder, self.engine, lexicon)
+    def _on(self, stand: Stand, generation: Generation, embedder: Embedder) -> RemoteGeneration:
+        return RemoteGeneration(self.library, generation, embedder, self.engine, self._lexicon(stand.collection))
 
     def _lexicon(self, collection: str) -> Lexicon:
         if (found := self._lexicons.get(collection)) is None:
