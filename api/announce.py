@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from api.webhook import Event
-from index.store import LocalStore
+from index.scope import OpenStores
 from index.types import Generation
 
 # A server that was suspended for a month does not tell all of it.
@@ -21,7 +21,7 @@ class GenerationWatch:
     """
 
     def __init__(
-        self, store: LocalStore, tell: Callable[[Event], None], now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, store: OpenStores, tell: Callable[[Event], None], now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._store = store
         self._tell = tell

@@ -9,7 +9,7 @@ import typer
 
 from api.commands import config as settings_of
 from api.commands import keys, library, mcp, quality, service, shared, upkeep
-from api.commands.common import Options
+from api.commands.common import Options, StoreAddress
 from api.commands.examples import Grouped, epilog
 from index.memory import few_arenas
 from index.priority import stand_back
@@ -38,12 +38,14 @@ def options(
     config: Annotated[
         Path | None, typer.Option(help="A file with settings, in TOML.", envvar="CITESPAN_CONFIG", show_default=False)
     ] = None,
+    store: StoreAddress = None,
     log_format: Annotated[str | None, typer.Option(help="How the log looks: console or json.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done: --log-level info.")] = False,
 ) -> None:
     """Answers from your own documents, in their own words, with citations anyone can check."""
     Options.library = library
+    Options.store = store
     Options.config = config
     Options.log_format = log_format
     Options.log_level = "info" if verbose and log_level is None else log_level

@@ -7,7 +7,7 @@ import re
 import signal
 import textwrap
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from api.progress import lasting, sync_progress
@@ -41,10 +41,14 @@ def run_sync(
         return sync(folder, embedder, paths, policy=policy, check=check, dry_run=dry_run, progress=progress)
 
 
-def watch_folders(folder: Path, embedder: Embedder, paths: Sequence[Path], policy: SyncPolicy, settle: float) -> None:
+def watch_folders(
+    folder: Path, embedder: Embedder, paths: Sequence[Path], policy: SyncPolicy, settle: float,
+    then: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
     """Keep the library in `folder` in step with `paths` and print what happens; return at Ctrl-C or SIGTERM.
 
-    SIGTERM lets a sync end first. For the main thread only, which is where signals arrive.
+    `then` is called after every sync. SIGTERM lets a sync end first. For the main thread only, which is where signals
+    arrive.
 
     :raises PathNotFound: if a path does not exist at the start.
     :raises Interrupted: if Ctrl-C came in the middle of a sync; the message says whether it landed.
@@ -55,12 +59,17 @@ def watch_folders(folder: Path, embedder: Embedder, paths: Sequence[Path], polic
         for line in watch_lines(heard):
             print(line, flush=True)
 
+    def synced() -> SyncReport:
+        report = run_sync(folder, embedder, paths, policy=policy)
+        then()
+        return report
+
     before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
         print(f"watching {', '.join(printable(str(path)) for path in paths)}; Ctrl-C ends it", flush=True)
         watch(
             paths,
-            lambda: run_sync(folder, embedder, paths, policy=policy),
+            synced,
             stop=stop,
             policy=WatchPolicy(settle=settle),
             ignored=[folder],

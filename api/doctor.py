@@ -26,14 +26,25 @@ class Finding:
     detail: str
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Return what was found, the installation first, then the models, then the library."""
+def examine(settings: Settings, *, drop_orphans: bool = False) -> list[Finding]:
+    """Return what was found, the installation first, then the models, then the library and what searches it.
+
+    With `drop_orphans` the collections of this library that nothing uses any more are deleted.
+    """
+    searched = [] if settings.store is None else [_tried("store", lambda: _store(settings, drop_orphans))]
+    return [
+        *_installed(settings),
+        _tried("library", lambda: _library(settings.library)),
+        *searched,
+    ]
+
+
+def _installed(settings: Settings) -> list[Finding]:
     return [
         Finding("python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}"),
         _names(),
         _tried("reader", lambda: _reader(settings)),
         _tried("embedder", lambda: _embedder(settings)),
-        _tried("library", lambda: _library(settings.library)),
     ]
 
 
@@ -104,3 +115,34 @@ def _library(folder: Path) -> str:
     if checked.problems:
         raise LibraryDamaged(f"{folder}: {len(checked.problems)} problems, the first: {checked.problems[0]}")
     return f"{folder}: generation {checked.generation}, {checked.documents} documents, {checked.passages} passages"
+
+
+def _store(settings: Settings, drop_orphans: bool) -> str:
+    from api.wiring import open_engine
+    from index.errors import StoreError
+    from index.library import Library
+    from index.remote.orphans import drop, examine
+
+    library = Library(settings.library)
+    engine = open_engine(settings)
+    try:
+        found = examine(library, engine)
+        if drop_orphans and found.orphans:
+            drop(library, engine, found.orphans)
+        newest = library.generation().number
+        if found.stands_at != newest:
+            raise StoreError(
+                f"{engine.address} stands at generation {found.stands_at} and the library at {newest}; "
+                "the next `citespan sync`, or a running server, brings it forward"
+            )
+        if found.orphans and not drop_orphans:
+            named = ", ".join(found.orphans)
+            raise StoreError(
+                f"{engine.address}: nothing uses {named} any more; `citespan doctor --drop-orphans` deletes them"
+            )
+        dropped = f", {len(found.orphans)} collections dropped" if found.orphans else ""
+        foreign = f"; not of this library: {', '.join(found.foreign)}" if found.foreign else ""
+        return f"{engine.address}: generation {newest} in {found.in_use}, {found.points} points{dropped}{foreign}"
+    finally:
+        engine.close()
+        library.close()

@@ -188,6 +188,14 @@ class _Now(Collector):
         with suppress(Exception):  # what cannot be read has no figure, and the others still have
             newest.add_metric([], self._runtime.store.library.generation().number)
         yield newest
+        yield _gauge("citespan_store_answers", "Whether what searches the library answers: 1, or 0.", self._answers())
+
+    def _answers(self) -> int:
+        try:
+            self._runtime.store.look()
+        except Exception:
+            return 0
+        return 1
 
     def _queues(self) -> Iterator[Metric]:
         waiting = GaugeMetricFamily("citespan_jobs_waiting", "Uploads that are not taken in yet.")

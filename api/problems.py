@@ -35,6 +35,7 @@ _STATUS: Mapping[type[errors.CitespanError], int] = {
     errors.CannotReplay: 409,
     errors.LibraryBusy: 503,
     errors.LibraryUnreachable: 503,
+    errors.StoreError: 503,
     errors.DiskFull: 507,
     jobs.UnknownJob: 404,
     jobs.KeyInUse: 409,
@@ -51,6 +52,7 @@ RETRY_SECONDS = "2"
 _QUEUE_SECONDS = "10"
 INTERNAL = "something went wrong here; the server's log says what"
 _BUSY = "the library is busy; try again in a moment"
+_AWAY = "what searches the library does not answer; try again in a moment"
 _FULL = "no space is left on the server's disk; nothing was changed"
 # How many wrong fields are named, and how much of a name that the sender made up.
 _FIELDS = 20
@@ -104,6 +106,8 @@ def problem_of(error: Exception, where: str) -> JSONResponse:
         return problem(status, error.code, str(error), headers=headers)
     # Such a message names folders of this machine.
     _log.error("%s: %s", where, error)
+    if isinstance(error, errors.StoreError):
+        return problem(status, error.code, _AWAY, headers={"Retry-After": str(error.seconds)})
     if status == 503:
         return problem(status, error.code, _BUSY, headers={"Retry-After": RETRY_SECONDS})
     if status == 507:

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from api.logs import Format, Level
 from api.webhook import key_of
 from index.priority import cores
+from index.remote.address import Address
 
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{1,5})?")
 
@@ -33,6 +34,10 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(platformdirs.user_data_dir("citespan", appauthor=False)) / "library"
     )
     """The library's folder."""
+    store: str | None = None
+    """Where passages are searched, if not in the library's folder: `qdrant://host:6333/NAME` (docs/scale.md)."""
+    store_key: SecretStr | None = None
+    """The key that is shown there."""
     embedder: str | None = None
     """A sentence-transformers model; without one that of the library, and for a new library all-MiniLM-L6-v2."""
     reader: str | None = None
@@ -82,6 +87,13 @@ class Settings(BaseSettings):
     def _at_home(cls, folder: Path) -> Path:
         """Read `~`, which no shell reads in the value of a variable."""
         return folder.expanduser()
+
+    @field_validator("store")
+    @classmethod
+    def _place(cls, store: str | None) -> str | None:
+        if store is not None:
+            Address.parse(store)
+        return store
 
     @field_validator("webhook_url")
     @classmethod

@@ -20,6 +20,7 @@ from index.embed import DEFAULT, Embedder, SentenceTransformerEmbedder
 from index.errors import LibraryNotFound, ModelUnfit
 from index.library import Library
 from index.report import SyncPolicy, SyncProgress, SyncReport
+from index.scope import OpenStores
 from index.store import LocalStore, TextStore
 from index.sync import Upload, ingest
 from qa import calibrate
@@ -27,10 +28,17 @@ from qa.read import Reader, SpanReader
 from qa.service import AnswerService
 
 if TYPE_CHECKING:
+    from index.remote.engine import Engine
+    from index.remote.forward import Forwarded
     from qa.evaluation.labelled import Labelled
     from qa.recalibrate import Recalibrated
 
+Progress = Callable[[int, int], None]
 _log = logging.getLogger(__name__)
+
+
+def _untold(done: int, total: int) -> None:
+    """Tell nobody how far something is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class Runtime:
     """Everything a running service holds. `close` it when done."""
 
     settings: Settings
-    store: LocalStore
+    store: OpenStores
     service: AnswerService
     gate: Gate
     conversations: Conversations
@@ -113,14 +121,53 @@ def calibrated(settings: Settings, questions: Sequence[Labelled], date: str) -> 
 
     reader = open_reader(settings)
     service = AnswerService(reader, replace(calibrate.shipped(), reader=reader.fingerprint))
-    store = LocalStore(settings.library, open_embedder(settings), load_embedder)
+    store = open_store(settings, open_embedder(settings))
     try:
         return recalibrate(questions, service, store.current(), date=date)
     finally:
         store.close()
 
 
-def open_runtime(settings: Settings, embedder: Embedder | None = None) -> Runtime:
+def open_store(settings: Settings, embedder: Embedder, progress: Progress = _untold) -> OpenStores:
+    """Return the library of the settings with what its passages are searched in: its folder, or an engine.
+
+    An engine that is behind is brought forward; `progress` is told how far that is.
+    """
+    if settings.store is None:
+        return LocalStore(settings.library, embedder, load_embedder)
+    from index.remote.store import QdrantStore
+
+    return QdrantStore(settings.library, embedder, open_engine(settings), load_embedder, progress=progress)
+
+
+def open_engine(settings: Settings) -> Engine:
+    """Return the engine that the settings name, which must name one."""
+    from index.remote.address import Address
+    from index.remote.engine import Engine
+
+    assert settings.store is not None
+    key = None if settings.store_key is None else settings.store_key.get_secret_value()
+    return Engine.connect(Address.parse(settings.store), key)
+
+
+def bring_forward(settings: Settings, progress: Progress = _untold) -> Forwarded | None:
+    """Bring the engine that the settings name in step with the library, and return what was done; None without one.
+
+    :raises StoreError: if it does not answer, or refuses.
+    """
+    if settings.store is None:
+        return None
+    from index.remote.forward import bring_forward as run
+
+    engine, library = open_engine(settings), Library(settings.library)
+    try:
+        return run(library, engine, progress=progress, lock_timeout=60.0) if library.generation().number else None
+    finally:
+        library.close()
+        engine.close()
+
+
+def open_runtime(settings: Settings, embedder: Embedder | None = None, progress: Progress = _untold) -> Runtime:
     """Return a service over the library that the settings name.
 
     :raises LibraryNotFound: if there is none.
@@ -130,7 +177,7 @@ def open_runtime(settings: Settings, embedder: Embedder | None = None) -> Runtim
     Library(settings.library).close()
     embedder = open_embedder(settings) if embedder is None else embedder
     service = open_service(settings)
-    store = LocalStore(settings.library, embedder, load_embedder)
+    store = open_store(settings, embedder, progress)
     gate = Gate(settings.asks_at_once, settings.asks_waiting)
     limits = Limits(settings.jobs_waiting, settings.jobs_bytes, settings.largest_upload)
     return Runtime(
@@ -154,7 +201,7 @@ def open_worker(runtime: Runtime) -> Worker:
 
 
 @contextmanager
-def announcing(settings: Settings, store: LocalStore) -> Iterator[Callable[[], None]]:
+def announcing(settings: Settings, store: OpenStores) -> Iterator[Callable[[], None]]:
     """Yield what to call whenever there may be a new generation to tell the webhook of; without one it does nothing."""
     if settings.webhook_url is None or settings.webhook_secret is None:
         yield lambda: None
@@ -168,7 +215,7 @@ def announcing(settings: Settings, store: LocalStore) -> Iterator[Callable[[], N
 class PurgeWatch:
     """Forgets the conversations that quote what was purged, by whichever process."""
 
-    def __init__(self, store: LocalStore, conversations: Conversations) -> None:
+    def __init__(self, store: OpenStores, conversations: Conversations) -> None:
         self._store = store
         self._conversations = conversations
         self._seen = store.current().generation.number

@@ -162,6 +162,24 @@ class SafetyStop(LibraryError):
     code = "safety-stop"
 
 
+class StoreError(LibraryError):
+    """The engine in which the library's passages are searched refuses, or does not hold what it should."""
+
+    code = "store-error"
+    seconds = 10
+    """After how long to try again."""
+
+
+class StoreUnavailable(StoreError):
+    """That engine does not answer, or too slowly."""
+
+    code = "store-unavailable"
+
+    def __init__(self, message: str, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(message)
+
+
 class Interrupted(LibraryError):
     """The user stopped a sync; the message says whether it had landed."""
 

@@ -69,9 +69,23 @@ class Exact:
         return ids[0][found], scores[0][found]
 
     def vectors(self, passages: Sequence[int]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = self._index.reconstruct_batch(np.asarray(passages, dtype=np.int64))
-        faiss.normalize_L2(found)  # float16 in the library, so a little off 1
-        return found
+        return unit(self._index.reconstruct_batch(np.asarray(passages, dtype=np.int64)))
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return vectors as they are in the library, which has them in float16 and so a little off 1, of unit length.
+
+    What is given is changed.
+    """
+    faiss.normalize_L2(vectors)
+    return vectors
+
+
+def cosines(vectors: NDArray[np.float32], query: NDArray[np.float32]) -> list[float]:
+    """Return the cosine similarity of each of `vectors`, of unit length, to a query of unit length."""
+    # Row by row: a product of matrices may add up differently with what else is in it.
+    found: list[float] = (vectors.astype(np.float64) * query.astype(np.float64)).sum(axis=1).tolist()
+    return found
 
 
 def bits(ids: NDArray[np.int64]) -> NDArray[np.uint8]:

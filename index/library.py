@@ -398,6 +398,35 @@ class Library:
         """Return the ids of all passages, those of a generation that is staged too, ascending."""
         return [row[0] for row in self._connection().execute("SELECT id FROM passages ORDER BY id")]
 
+    def ids_changed(self, since: int, until: int, after: int, limit: int) -> list[int]:
+        """Return the kept passages that came or went with a generation later than `since`, up to `until`, ascending.
+
+        Up to `limit` of them, from the first one with an id greater than `after`.
+        """
+        rows = self._connection().execute(
+            "SELECT p.id FROM passages p WHERE p.id > :after AND EXISTS (SELECT 1 FROM lives l "
+            "WHERE l.version = p.version_id AND l.added <= :until "
+            "AND (l.added > :since OR (l.removed > :since AND l.removed <= :until))) ORDER BY p.id LIMIT :limit",
+            {"since": since, "until": until, "after": after, "limit": limit},
+        )
+        return [row[0] for row in rows]
+
+    def placed(
+        self, ids: Sequence[int], until: int
+    ) -> Iterator[tuple[int, str, str | None, str | None, str, int, int]]:
+        """Yield each life, up to a generation, of kept passages, in order.
+
+        Of each: the passage, its document's id, publication date, language and tags in JSON, from which generation on
+        the passage counts, and before which one.
+        """
+        for batch in _batches(ids):
+            yield from self._connection().execute(
+                "SELECT p.id, v.document_id, v.published_at, v.language, v.tags, l.added, l.removed FROM passages p "
+                "JOIN versions v ON v.id = p.version_id JOIN lives l ON l.version = v.id "
+                f"WHERE l.added <= ? AND p.id IN ({','.join(str(int(i)) for i in batch)}) ORDER BY p.id, l.added",
+                (until,),
+            )
+
     def newest_kept(self) -> int:
         """Return the greatest id of a passage of any generation that is kept, 0 if there is none."""
         row = (

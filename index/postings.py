@@ -122,6 +122,13 @@ class Segment:
         return self._fields[field].of(term.encode())
 
 
+def coded(words: str) -> dict[str, int]:
+    """Return the code of each term of a text or title, in the order in which they first stand there."""
+    found = terms(words)
+    length = min(len(found), LONGEST)
+    return {term: (min(times, MOST) - 1) << _LENGTH_BITS | length for term, times in Counter(found).items()}
+
+
 def rows_of(postings: Packed) -> NDArray[np.uint32]:
     """Return the rows of postings."""
     return postings >> np.uint32(_CODE_BITS)
@@ -189,11 +196,10 @@ class _Draft:
         row = len(self.ids)
         self.ids.append(number)
         for field, words in (("text", text), ("title", title)):
-            found, known, keys = terms(words), self._terms[field], self._keys[field]
-            here = row << _CODE_BITS | min(len(found), LONGEST)
-            for term, times in Counter(found).items():
+            known, keys = self._terms[field], self._keys[field]
+            for term, code in coded(words).items():
                 key = known.setdefault(term, len(known))
-                keys.append(key << 32 | here | (min(times, MOST) - 1) << _LENGTH_BITS)
+                keys.append(key << 32 | row << _CODE_BITS | code)
 
     def write(self, path: Path) -> Segment:
         return _write(path, np.asarray(self.ids, dtype=np.int64), [self._planned(field) for field in FIELDS])

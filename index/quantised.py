@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import LibraryError
-from index.exact import bits
+from index.exact import bits, unit
 from index.library import Library
 from index.lists import Lists, open_lists, place, read_header, search, searchable, write_lists
 from index.quantiser import nearest_list
@@ -138,8 +138,7 @@ class Quantised:
         late = wanted > self._lists.complete_to
         found[~late] = self._lists.vectors(wanted[~late])
         found[late] = self._late.vectors(wanted[late])
-        faiss.normalize_L2(found)  # float16 in the library, so a little off 1
-        return found
+        return unit(found)
 
 
 def probed(lists: int, count: int, there: int) -> int:

@@ -21,7 +21,7 @@ from index.embed import Embedder
 from index.errors import GenerationPurged, UnknownDocument
 from index.library import Library, no_document, no_revision
 from index.seen import View
-from index.store import GenerationStore, LocalStore, PassageStore, TextStore
+from index.store import PassageStore, TextStore
 from index.types import Diff, Document, Filter, Generation, Hit, Passage, PastRevision, Revision
 
 _EVERY_REVISION = 2**31
@@ -49,7 +49,7 @@ class Catalogue(Protocol):
 
 
 class Stores(Protocol):
-    """The generations that questions can be put to, as `LocalStore` has them."""
+    """The generations that questions can be put to."""
 
     @property
     def library(self) -> Catalogue: ...
@@ -57,6 +57,15 @@ class Stores(Protocol):
     def at(self, number: int) -> AskedStore: ...
     def holds(self, store: TextStore) -> bool: ...
     def refresh(self) -> bool: ...
+
+
+class OpenStores(Stores, Protocol):
+    """The generations of all documents, as `LocalStore` and `QdrantStore` have them."""
+
+    @property
+    def library(self) -> Library: ...
+    def look(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class ScopedLibrary:
@@ -135,7 +144,7 @@ class ScopedLibrary:
 class ScopedStore:
     """AskedStore of the documents that carry one of some tags: what is seen is settled when it is made."""
 
-    def __init__(self, store: GenerationStore, library: Library, view: View) -> None:
+    def __init__(self, store: AskedStore, library: Library, view: View) -> None:
         self._store = store
         self._library = library
         self._view = view
@@ -195,13 +204,15 @@ class ScopedStore:
 
     def _within(self, where: Filter) -> Filter:
         ids = self._seen.ids
-        return replace(where, document_ids=ids if where.document_ids is None else ids & where.document_ids)
+        ids = ids if where.document_ids is None else ids & where.document_ids
+        # Each of them carries one of the tags. That tells nothing more, and is shorter to say.
+        return replace(where, document_ids=ids, within=self._view.tags)
 
 
 class ScopedStores:
     """Stores of the documents that carry one of some tags, over those of all documents."""
 
-    def __init__(self, stores: LocalStore, tags: frozenset[str]) -> None:
+    def __init__(self, stores: OpenStores, tags: frozenset[str]) -> None:
         self._stores = stores
         self.library = ScopedLibrary(stores.library, tags)
 
@@ -218,7 +229,7 @@ class ScopedStores:
     def refresh(self) -> bool:
         return self._stores.refresh()
 
-    def _scoped(self, store: GenerationStore) -> ScopedStore:
+    def _scoped(self, store: AskedStore) -> ScopedStore:
         return ScopedStore(store, self._stores.library, self.library.view())
 
 

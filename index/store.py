@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ from index.words import GenerationWords
 from index.writer import folder_lock
 
 # How much more is asked for when hits fall away (not live, or outside a filter).
-_WIDEN = 4
+WIDEN = 4
 _MEND_SECONDS = 120.0
 _BATCH = 500
 # Passages held in memory by one generation: some 10 MB.
@@ -39,6 +41,15 @@ _PAST = 2
 _log = logging.getLogger(__name__)
 
 Ranking = list[tuple[int, float]]
+NOTHING = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Passages with their scores, best first, and what none beyond them scores more than: NOTHING if there is none."""
+
+    ranking: Ranking
+    beyond: float
 
 
 class TextStore(Protocol):
@@ -104,28 +115,64 @@ class LibraryTexts:
         return self._library.was_purged(document_id, revision_id)
 
 
-class GenerationStore(LibraryTexts):
-    """PassageStore over the local library, its vector index and its word index."""
+class SearchedTexts(LibraryTexts):
+    """What every store of passages does alike: texts of hits, and ties settled, however the passages are found."""
 
-    def __init__(
-        self, library: Library, generation: Generation, embedder: Embedder, vectors: VectorIndex, words: LexicalSearcher
-    ) -> None:
+    def __init__(self, library: Library, generation: Generation, embedder: Embedder) -> None:
         super().__init__(library, generation)
         self.embedder = embedder
-        self.vectors = vectors
-        self._words = GenerationWords(words, vectors.ids())
         self._held: dict[int, Passage] = {}
-        self._admitted: OrderedDict[Filter, NDArray[np.int64]] = OrderedDict()
 
     def embed(self, query: str) -> NDArray[np.float32]:
         vector: NDArray[np.float32] = self.embedder.embed([query])[0]
         return vector
 
+    def _hits(self, search: Callable[[int], Found], limit: int, where: Filter, count: int) -> list[Hit]:
+        """Search for `count`, and wider until `limit` hits are live and admitted, with all their ties, or no more is
+        found.
+        """
+        if limit < 1:
+            return []
+        while True:
+            found = search(count)
+            passages = self._passages([number for number, _ in found.ranking])
+            kept = [
+                (passages[n], score)
+                for n, score in found.ranking
+                if n in passages and where.admits(passages[n].document)
+            ]
+            if found.beyond == NOTHING or (len(kept) >= limit and found.beyond < kept[limit - 1][1]):
+                break
+            count *= WIDEN
+        # The indexes leave the order of ties open; what the passages say settles it, the same everywhere.
+        kept.sort(key=lambda pair: (-pair[1], pair[0].text, pair[0].document.id, pair[0].span))
+        return [Hit(passage, score, rank) for rank, (passage, score) in enumerate(kept[:limit], start=1)]
+
+    def _passages(self, ids: Sequence[int]) -> dict[int, Passage]:
+        """Return those of `ids` that are live. What was fetched before is held: a generation never changes."""
+        held = self._held  # another thread may put a new one in its place meanwhile
+        fetched = self._library.passages(self._generation.number, [i for i in ids if i not in held])
+        found = {i: held[i] for i in ids if i in held} | fetched
+        self._held = fetched if len(held) + len(fetched) > _HELD else held | fetched
+        return found
+
+
+class GenerationStore(SearchedTexts):
+    """PassageStore over the local library, its vector index and its word index."""
+
+    def __init__(
+        self, library: Library, generation: Generation, embedder: Embedder, vectors: VectorIndex, words: LexicalSearcher
+    ) -> None:
+        super().__init__(library, generation, embedder)
+        self.vectors = vectors
+        self._words = GenerationWords(words, vectors.ids())
+        self._admitted: OrderedDict[Filter, NDArray[np.int64]] = OrderedDict()
+
     def by_vector(self, query: NDArray[np.float32], limit: int, where: Filter) -> list[Hit]:
-        return self._hits(lambda count, among: self.vectors.search(query, count, among), limit, where)
+        return self._among(lambda count, among: self.vectors.search(query, count, among), limit, where)
 
     def by_words(self, query: str, limit: int, where: Filter) -> list[Hit]:
-        return self._hits(lambda count, among: self._by_words(query, count, among), limit, where)
+        return self._among(lambda count, among: self._by_words(query, count, among), limit, where)
 
     def cosines(self, query: NDArray[np.float32], passages: Sequence[Passage]) -> list[float]:
         return self.vectors.cosines(query, [passage.id for passage in passages]) if passages else []
@@ -133,25 +180,21 @@ class GenerationStore(LibraryTexts):
     def shares(self, query: str, passages: Sequence[Passage]) -> list[float]:
         return self._words.scores(query, [passage.id for passage in passages]) if passages else []
 
-    def _hits(self, search: Callable[[int, NDArray[np.int64] | None], Ranking], limit: int, where: Filter) -> list[Hit]:
-        """Search wider until `limit` hits are live and admitted, with all their ties, or nothing more is found."""
+    def _among(
+        self, search: Callable[[int, NDArray[np.int64] | None], Ranking], limit: int, where: Filter
+    ) -> list[Hit]:
         if limit < 1:
             return []
-        count = (limit if where.is_open else limit * _WIDEN) + 1
         among = None if where.is_open else self._those(where)
-        while True:
+
+        def found(count: int) -> Found:
             ranking = search(count, among)
+            beyond = ranking[-1][1] if len(ranking) >= count else NOTHING
             # Those that are not live any more, or not admitted, are seen without a look into the library.
-            passages = self._passages(self._within([number for number, _ in ranking], among))
-            kept = [
-                (passages[n], score) for n, score in ranking if n in passages and where.admits(passages[n].document)
-            ]
-            if len(ranking) < count or (len(kept) >= limit and ranking[-1][1] < kept[limit - 1][1]):
-                break
-            count *= _WIDEN
-        # The indexes leave the order of ties open; what the passages say settles it, the same everywhere.
-        kept.sort(key=lambda pair: (-pair[1], pair[0].text, pair[0].document.id, pair[0].span))
-        return [Hit(passage, score, rank) for rank, (passage, score) in enumerate(kept[:limit], start=1)]
+            within = self._within([number for number, _ in ranking], among)
+            return Found([pair for pair in ranking if pair[0] in within], beyond)
+
+        return self._hits(found, limit, where, (limit if where.is_open else limit * WIDEN) + 1)
 
     def _by_words(self, query: str, count: int, among: NDArray[np.int64] | None) -> Ranking:
         if among is None or len(among) > _FEW:
@@ -161,11 +204,10 @@ class GenerationStore(LibraryTexts):
         best = np.argsort(-scores, kind="stable")[:count]
         return [(int(among[place]), float(scores[place])) for place in best if scores[place] > 0]
 
-    def _within(self, ids: list[int], among: NDArray[np.int64] | None) -> list[int]:
+    def _within(self, ids: list[int], among: NDArray[np.int64] | None) -> frozenset[int]:
         if among is None:
-            return [number for number in ids if number in self.vectors]
-        within: list[int] = np.asarray(ids, dtype=np.int64)[np.isin(ids, among)].tolist()
-        return within
+            return frozenset(number for number in ids if number in self.vectors)
+        return frozenset(np.asarray(ids, dtype=np.int64)[np.isin(ids, among)].tolist())
 
     def _those(self, where: Filter) -> NDArray[np.int64]:
         """Return the passages that are live and admitted, ascending. The last few answers are held."""
@@ -179,55 +221,42 @@ class GenerationStore(LibraryTexts):
                     held.popitem(last=False)
         return found
 
-    def _passages(self, ids: list[int]) -> dict[int, Passage]:
-        """Return those of `ids` that are live. What was fetched before is held: a generation never changes."""
-        held = self._held  # another thread may put a new one in its place meanwhile
-        fetched = self._library.passages(self._generation.number, [i for i in ids if i not in held])
-        found = {i: held[i] for i in ids if i in held} | fetched
-        self._held = fetched if len(held) + len(fetched) > _HELD else held | fetched
-        return found
+
+_Store = TypeVar("_Store", bound=SearchedTexts)
 
 
-class LocalStore:
-    """An open library with its derived indexes; `current` is what a question is answered from.
+class Generations(ABC, Generic[_Store]):
+    """An open library; `current` is what a question is answered from.
 
     Another process may write: `refresh` takes up its generations, and `open_embedder`, given the name of one, the
-    embedder that a `reembed` has switched to. Missing or damaged indexes are rebuilt.
-
-    :raises LibraryNotFound: if there is no library in `folder`.
-    :raises LibraryFormat: if its vectors were made by another embedder.
+    embedder that a `reembed` has switched to. The library is this object's to close.
     """
 
-    def __init__(
-        self, folder: Path, embedder: Embedder, open_embedder: Callable[[str], Embedder] | None = None
-    ) -> None:
-        self.library = Library(folder)
+    def __init__(self, library: Library, open_embedder: Callable[[str], Embedder] | None) -> None:
+        self.library = library
         self._open_embedder = open_embedder
-        try:
-            check_embedder(self.library, embedder)
-            self._words = LexicalIndex(folder, self.library.meta["history"])
-            self._refreshing = threading.Lock()
-            self._current = self._stand(self.library.generation(), embedder, None)
-            self._past: OrderedDict[int, GenerationStore] = OrderedDict()
-        except BaseException:
-            self.library.close()
-            raise
+        self._refreshing = threading.Lock()
+        self._past: OrderedDict[int, _Store] = OrderedDict()
 
     def close(self) -> None:
         """Close the library's connections."""
         self.library.close()
 
-    def current(self) -> GenerationStore:
-        """Return the newest generation that was taken up."""
-        return self._current
+    def look(self) -> None:
+        """Raise a CitespanError if what questions are answered from cannot be reached."""
+        self.library.generation()
 
-    def at(self, number: int) -> GenerationStore:
+    @abstractmethod
+    def current(self) -> _Store:
+        """Return the newest generation that was taken up."""
+
+    def at(self, number: int) -> _Store:
         """Return the store of an earlier generation; the last few that were asked for are held.
 
         :raises UnknownGeneration: if there is none of that number, or retention has dropped it.
         :raises GenerationPurged: if a document of it was purged since.
         """
-        current = self._current
+        current = self.current()
         if number == current.generation.number and self.holds(current):
             return current
         try:
@@ -237,14 +266,14 @@ class LocalStore:
             self.refresh()
             return self._at(number)
 
-    def _at(self, number: int) -> GenerationStore:
+    def _at(self, number: int) -> _Store:
         generation = self.library.generation_numbered(number)
         with self._refreshing:
-            current = self._current
+            current = self.current()
             held = self._past.pop(number, None)
-            if held is None or held.embedder is not current.embedder:
+            if held is None:
                 try:
-                    held = self._stand(generation, current.embedder, current.vectors)
+                    held = self._stand(generation, current.embedder, current)
                 except LibraryDamaged:
                     # It may only have been purged of, or let go, while its vectors were read; then that is said.
                     self.library.generation_numbered(number)
@@ -265,8 +294,50 @@ class LocalStore:
             return False
         return True
 
+    @abstractmethod
     def refresh(self) -> bool:
         """Take up a newer generation if there is one; questions go on from the old one meanwhile."""
+
+    @abstractmethod
+    def _stand(self, generation: Generation, embedder: Embedder, like: _Store | None) -> _Store:
+        """Return the store of a generation, made from that of another one, by the same embedder, if it is given."""
+
+    def _forget_past(self, before: _Store, after: _Store) -> None:
+        """Let go of what is held of earlier generations and does not serve any more; under the lock."""
+        changed = after.embedder is not before.embedder or self.library.purged_since(before.generation.number)
+        for number in [n for n in self._past if changed or not self.holds(self._past[n])]:
+            del self._past[number]
+
+    def _other_embedder(self, fingerprint: str) -> Embedder:
+        name = fingerprint.rpartition(":")[0]
+        if self._open_embedder is None:
+            raise LibraryFormat(f"{self.library.folder}: now embedded by {name}; restart to use it")
+        return self._open_embedder(name)
+
+
+class LocalStore(Generations[GenerationStore]):
+    """An open library with its derived indexes in its folder. Missing or damaged ones are rebuilt.
+
+    :raises LibraryNotFound: if there is no library in `folder`.
+    :raises LibraryFormat: if its vectors were made by another embedder.
+    """
+
+    def __init__(
+        self, folder: Path, embedder: Embedder, open_embedder: Callable[[str], Embedder] | None = None
+    ) -> None:
+        super().__init__(Library(folder), open_embedder)
+        try:
+            check_embedder(self.library, embedder)
+            self._words = LexicalIndex(folder, self.library.meta["history"])
+            self._current = self._stand(self.library.generation(), embedder, None)
+        except BaseException:
+            self.library.close()
+            raise
+
+    def current(self) -> GenerationStore:
+        return self._current
+
+    def refresh(self) -> bool:
         follow_purges(self.library, self._words)
         if self.library.generation().number == self._current.generation.number:
             return False
@@ -276,31 +347,25 @@ class LocalStore:
             if generation.number == before.generation.number:
                 return False
             self._words.reload()
-            purged = self.library.purged_since(before.generation.number)
-            if self.library.meta["embedder"] != before.embedder.fingerprint:
-                self._current = self._stand(generation, self._other_embedder(), None)
+            made_by = self.library.meta["embedder"]
+            if made_by != before.embedder.fingerprint:
+                other = self._other_embedder(made_by)
+                check_embedder(self.library, other)
+                self._current = self._stand(generation, other, None)
             else:
-                self._current = self._stand(generation, before.embedder, before.vectors)
-            for number in [n for n in self._past if purged or not self.holds(self._past[n])]:
-                del self._past[number]
+                self._current = self._stand(generation, before.embedder, before)
+            self._forget_past(before, self._current)
         del before  # questions under way may still hold it; else it is freed here
         give_back()
         return True
 
-    def _other_embedder(self) -> Embedder:
-        name = self.library.meta["embedder"].rpartition(":")[0]
-        if self._open_embedder is None:
-            raise LibraryFormat(f"{self.library.folder}: now embedded by {name}; restart to use it")
-        embedder = self._open_embedder(name)
-        check_embedder(self.library, embedder)
-        return embedder
-
-    def _stand(self, generation: Generation, embedder: Embedder, vectors: VectorIndex | None) -> GenerationStore:
-        """Return a store of a generation, its vectors made from those of another one if they are given."""
-        if vectors is None:
+    def _stand(self, generation: Generation, embedder: Embedder, like: GenerationStore | None) -> GenerationStore:
+        if like is None:
             vectors = VectorIndex.build(self.library, embedder.dimensions, generation.number)
-        elif vectors.generation != generation.number:
-            vectors = vectors.forward(self.library, generation.number)
+        elif like.vectors.generation != generation.number:
+            vectors = like.vectors.forward(self.library, generation.number)
+        else:
+            vectors = like.vectors
         # Not before: vectors read while a reembed switched would be by two embedders.
         check_embedder(self.library, embedder)
         self._mend()

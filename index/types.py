@@ -197,6 +197,7 @@ class Filter:
     """Which documents a question may be answered from; None leaves a side open.
 
     Dates are ISO 8601 dates, both inclusive; a document without a date is outside every range. `tags`: any of them.
+    `within`: any of these too; it is what a caller may see, and not what a caller asks for.
     """
 
     published_from: str | None = None
@@ -204,6 +205,7 @@ class Filter:
     document_ids: frozenset[str] | None = None
     tags: frozenset[str] | None = None
     language: str | None = None
+    within: frozenset[str] | None = None
 
     def admits(self, document: Document) -> bool:
         """Return whether `document` passes every condition."""
@@ -215,6 +217,8 @@ class Filter:
         if self.document_ids is not None and document.id not in self.document_ids:
             return False
         if self.tags is not None and not self.tags & set(document.tags):
+            return False
+        if self.within is not None and not self.within & set(document.tags):
             return False
         return self.language is None or (document.language or "").split("-")[0] == self.language.split("-")[0]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from index.exact import Exact, Nearest
+from index.exact import Exact, Nearest, cosines
 from index.library import Library
 from index.quantised import Quantised
 from index.types import Quantiser
@@ -116,7 +116,4 @@ class VectorIndex:
         """Return the cosine similarity of each of `passages`, which it holds, to a vector of unit length."""
         if not passages:
             return []
-        vectors = self._nearest.vectors(passages).astype(np.float64)
-        # Row by row: a product of matrices may add up differently with what else is in it.
-        found: list[float] = (vectors * query.astype(np.float64)).sum(axis=1).tolist()
-        return found
+        return cosines(self._nearest.vectors(passages), query)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -83,7 +83,7 @@ class GenerationWords:
         self._live = np.asarray(live, dtype=np.int64)
         self._parts = [_part(segment, self._live) for segment in searcher.segments]
         # All that a posting says of its passage is its code: what each is worth is counted once.
-        self._worth = {"text": bm25.gain(counts(), lengths(), text), "title": bm25.gain(counts(), lengths(), title)}
+        self._worth = worths(text, title)
         self._holding: dict[tuple[str, str], int] = {}
 
     def search(self, words: str, limit: int) -> list[tuple[int, float]]:
@@ -170,15 +170,16 @@ class GenerationWords:
 
     def _asked(self, words: str) -> list[_Asked]:
         """Return all terms and fields that some passage holds, in the order of the query."""
-        asked = []
-        for term, times in islice(Counter(terms(words)).items(), MOST_TERMS):
-            for field in FIELDS:
-                found = tuple(part.segment.holding(field, term) for part in self._parts)
-                holding = self._live_among(field, term, found)
-                if holding:
-                    weight = times * bm25.rarity(holding, len(self._live))
-                    asked.append(_Asked(found, weight, self._worth[field]))
-        return asked
+        found: dict[tuple[str, str], tuple[Packed, ...]] = {}
+
+        def holding(field: str, term: str) -> int:
+            found[field, term] = tuple(part.segment.holding(field, term) for part in self._parts)
+            return self._live_among(field, term, found[field, term])
+
+        return [
+            _Asked(found[field, term], weight, self._worth[field])
+            for field, term, weight in weighed(query_terms(words), len(self._live), holding)
+        ]
 
     def _live_among(self, field: str, term: str, found: Sequence[Packed]) -> int:
         """Return how many live passages hold a term. It is held: a generation never changes."""
@@ -192,6 +193,31 @@ class GenerationWords:
                 self._holding = {}
             self._holding[field, term] = holding
         return holding
+
+
+def query_terms(words: str) -> dict[str, int]:
+    """Return the terms of a query that count, in their order, and how often each stands there."""
+    return dict(islice(Counter(terms(words)).items(), MOST_TERMS))
+
+
+def weighed(
+    wanted: Mapping[str, int], size: int, holding: Callable[[str, str], int]
+) -> Iterator[tuple[str, str, float]]:
+    """Yield (field, term, weight) of those of a query's terms that some of `size` live passages hold, in their order.
+
+    `holding` says how many of them hold a term in a field. What a passage gains by one is its weight times what the
+    passage's code for it is worth; a score is the sum in float64, taken in this order.
+    """
+    for term, times in wanted.items():
+        for field in FIELDS:
+            held = holding(field, term)
+            if held:
+                yield field, term, times * bm25.rarity(held, size)
+
+
+def worths(text: bm25.Field = bm25.TEXT, title: bm25.Field = bm25.TITLE) -> dict[str, NDArray[np.float64]]:
+    """Return by field what each code of a posting is worth: float64 (CODES,)."""
+    return {"text": bm25.gain(counts(), lengths(), text), "title": bm25.gain(counts(), lengths(), title)}
 
 
 def _at_most(sums: NDArray[np.float64], number: int) -> float:

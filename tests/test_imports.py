@@ -63,6 +63,8 @@ def test_no_package_imports_what_is_above_it(package: str, forbidden: set[str]) 
         ("httpx2", {"api/calls.py", "api/client.py", "api/client_library.py", "api/webhook_sender.py"}),
         ("throttled", {"api/limits.py"}),
         ("psycopg", {"index/postgres.py"}),
+        ("qdrant_client", {"index/remote/engine.py"}),
+        ("tenacity", {"index/remote/engine.py"}),
         ("mcp", {f"api/mcp/{name}.py" for name in ("endpoint", "places", "resources", "server", "stdio", "tools")}),
     ],
 )
@@ -77,6 +79,8 @@ def test_the_driver_of_each_database_is_known_to_few() -> None:
         "api/keys.py",
         "api/ledger.py",
         "index/backup.py",
+        # The terms of a collection in Qdrant are one, too.
+        "index/remote/lexicon.py",
         "index/sqlite.py",
     }
 
@@ -93,7 +97,8 @@ def test_only_the_api_reads_the_environment() -> None:
 # What takes long to import, or brings much with it, and serves something else than a question.
 NOT_TO_ASK = frozenset(
     "torch transformers sentence_transformers sklearn scipy fastapi starlette uvicorn sse_starlette mcp httpx2 "
-    "psycopg trafilatura lxml pypdfium2 openpyxl markdown_it charset_normalizer watchfiles multipart rich".split()
+    "psycopg trafilatura lxml pypdfium2 openpyxl markdown_it charset_normalizer watchfiles multipart rich "
+    "qdrant_client grpc tenacity".split()
 )
 NOT_TO_HELP = NOT_TO_ASK | frozenset(
     "numpy onnxruntime tokenizers faiss tantivy sentencex pydantic pydantic_settings yaml prometheus_client "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -46,10 +46,19 @@ Encoding = Annotated[
 ]
 
 
+StoreAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--store", metavar="URL", help="Search passages in Qdrant: qdrant://host:6333/NAME.", show_default=False
+    ),
+]
+
+
 class Options:
     """Options that stand before the command, and whether the process is the command's own."""
 
     library: Path | None = None
+    store: str | None = None
     config: Path | None = None
     log_format: str | None = None
     log_level: str | None = None
@@ -68,9 +77,18 @@ def read_configured(**given: Any) -> Configured:
     from api.config import ConfigError, configured
     from api.logs import configure
 
-    before = {"library": Options.library, "log_format": Options.log_format, "log_level": Options.log_level}
+    before = {
+        "library": Options.library,
+        "store": Options.store,
+        "log_format": Options.log_format,
+        "log_level": Options.log_level,
+    }
     try:
-        found = configured(Options.config, os.environ, {**before, **given})
+        found = configured(
+            Options.config,
+            os.environ,
+            {**before, **{name: value for name, value in given.items() if value is not None}},
+        )
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from error
     if Options.own_process:
@@ -112,12 +130,37 @@ def errors_told(as_json: bool = False) -> Iterator[None]:
         fail(error.code, str(error), as_json)
 
 
+def meter(quiet: bool) -> Callable[[int, int], None]:
+    """Return what tells now and then how far the points of an engine are; nothing if it is to be `quiet`."""
+    from api.progress import Meter
+
+    return (lambda done, total: None) if quiet else Meter("points")
+
+
+def forwarded(settings: Settings, quiet: bool) -> None:
+    """Bring the engine of the settings, if they name one, in step with the library, which has changed.
+
+    To be called when what was done is printed: whatever goes wrong here is told beside it.
+    """
+    if settings.store is None:
+        return
+    from api.wiring import bring_forward
+    from index.errors import LibraryBusy, StoreError
+
+    try:
+        bring_forward(settings, meter(quiet))
+    except (StoreError, LibraryBusy) as error:
+        fail(error.code, f"{error}; the library has changed, and the next sync, or a server, goes on from here", False)
+    except KeyboardInterrupt:
+        fail("interrupted", "interrupted: the library has changed, and the next sync, or a server, goes on", False)
+
+
 @contextmanager
-def opened(as_json: bool, *, reader: str | None = None) -> Iterator[Runtime]:
+def opened(as_json: bool, *, reader: str | None = None, store: str | None = None) -> Iterator[Runtime]:
     with errors_told(as_json):
         from api.wiring import open_runtime
 
-        runtime = open_runtime(read_settings(reader=reader))
+        runtime = open_runtime(read_settings(reader=reader, store=store), progress=meter(as_json))
         try:
             yield runtime
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,10 @@ from api.commands.common import (
     Encoding,
     Json,
     Paths,
+    StoreAddress,
     errors_told,
     fail,
+    forwarded,
     opened_library,
     print_json,
     read_settings,
@@ -20,6 +23,7 @@ from api.commands.common import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    from api.settings import Settings
     from index.report import Checker
     from index.types import Document
 
@@ -41,6 +45,7 @@ def sync(
         Path | None, typer.Option(help="Labelled questions: the new generation answers only if they come out right.")
     ] = None,
     min_right: Annotated[float, typer.Option(min=0, max=1, help="How many of them must, as a share.")] = 0.9,
+    store: StoreAddress = None,
     as_json: Json = False,
 ) -> None:
     """Bring the library in step with files and folders: one new generation, or none if nothing changed.
@@ -52,7 +57,7 @@ def sync(
         from api.wiring import open_embedder
         from index.report import SyncPolicy
 
-        settings = read_settings()
+        settings = read_settings(store=store)
         embedder = open_embedder(settings)
         policy = SyncPolicy(
             encoding=encoding, keep_missing=keep_missing, allow_vanish=yes, include_deleted=include_deleted
@@ -71,6 +76,8 @@ def sync(
     else:
         for line in report_lines(report):
             show_line(line)
+    if not dry_run:
+        forwarded(settings, as_json)
     if report.aside is not None:
         raise typer.Exit(1)
 
@@ -111,7 +118,15 @@ def watch(
 
         settings = read_settings()
         policy = SyncPolicy(encoding=encoding, keep_missing=keep_missing)
-        watch_folders(settings.library, open_embedder(settings), paths, policy, settle)
+        watch_folders(
+            settings.library, open_embedder(settings), paths, policy, settle, lambda: _forwarded_if_it_can(settings)
+        )
+
+
+def _forwarded_if_it_can(settings: Settings) -> None:
+    """Bring the engine forward; what is in its way is told, and the next sync tries again."""
+    with suppress(typer.Exit):
+        forwarded(settings, quiet=True)
 
 
 def documents(as_json: Json = False) -> None:
@@ -177,7 +192,8 @@ def delete(
         from api.conversations import Conversations
         from index.change import delete as run
 
-        library = read_settings().library
+        settings = read_settings()
+        library = settings.library
         with Audit(library).noting("document.purge" if purge else "document.delete", *document_ids):
             try:
                 generation = run(library, document_ids, purge=purge)
@@ -189,10 +205,11 @@ def delete(
                     conversations.close()
     if as_json:
         print_json({"deleted": document_ids, "purged": purge, "generation": generation})
-        return
-    done = "purged" if purge else "deleted"
-    where = "no generation is new: they were not live" if generation is None else f"generation {generation}"
-    show_line(f"{len(document_ids)} {done}; {where}")
+    else:
+        done = "purged" if purge else "deleted"
+        where = "no generation is new: they were not live" if generation is None else f"generation {generation}"
+        show_line(f"{len(document_ids)} {done}; {where}")
+    forwarded(settings, as_json)
 
 
 def generations(
@@ -240,10 +257,11 @@ def rollback(
         from api.audit import Audit
         from index.change import rollback as run
 
-        library = read_settings().library
-        with Audit(library).noting("generation.rollback", str(number)):
-            generation = run(library, number, partial=partial)
+        settings = read_settings()
+        with Audit(settings.library).noting("generation.rollback", str(number)):
+            generation = run(settings.library, number, partial=partial)
     if as_json:
         print_json({"generation": generation, "rolled_back_to": number})
     else:
         show_line(f"generation {generation} has the documents of generation {number}")
+    forwarded(settings, as_json)

@@ -13,8 +13,10 @@ from api.commands.common import (
     Encoding,
     Json,
     ReaderName,
+    StoreAddress,
     errors_told,
     fail,
+    meter,
     opened,
     opened_library,
     print_json,
@@ -37,10 +39,11 @@ _Risk = Annotated[float | None, typer.Option(help="The share of answers that may
 
 
 def ask(
-    question: str, max_citations: _Citations = 3, risk: _Risk = None, reader: ReaderName = None, as_json: Json = False
-) -> None:
+    question: str, max_citations: _Citations = 3, risk: _Risk = None, reader: ReaderName = None,
+    store: StoreAddress = None, as_json: Json = False,
+) -> None:  # fmt: skip
     """Ask one question. Exit code 3 if the sources do not say."""
-    with opened(as_json, reader=reader) as runtime:
+    with opened(as_json, reader=reader, store=store) as runtime:
         from qa.types import Answer
 
         reply = _asked(runtime, question, (), max_citations, risk, as_json)
@@ -136,6 +139,7 @@ def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.  [default: 8000]")] = None,
     encoding: Encoding = None,
     reader: ReaderName = None,
+    store: StoreAddress = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine though reading needs no key.")
     ] = False,
@@ -153,7 +157,7 @@ def serve(
         from api.systemd import handed_over
 
         settings = read_settings(
-            host=host, port=port, reader=reader, insecure=True if insecure else None,
+            host=host, port=port, reader=reader, store=store, insecure=True if insecure else None,
             forwarded_allow_ips=forwarded_allow_ips, tls_cert=tls_cert, tls_key=tls_key,
         )  # fmt: skip
         transport = server.Transport.of(settings)
@@ -176,7 +180,7 @@ def serve(
                     policy = SyncPolicy(encoding=encoding)
                     for line in report_lines(run_sync(settings.library, embedder, paths, policy=policy)):
                         show_line(line)
-                runtime = open_runtime(settings, embedder)
+                runtime = open_runtime(settings, embedder, meter(quiet=False))
                 try:
                     url = server.address(bound, transport.scheme)
                     serving.run(create_app(runtime), lambda: show_line(f"serving on {url}"))
@@ -238,11 +242,17 @@ def _verify_citation(file: Path, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    store: StoreAddress = None,
+    drop_orphans: Annotated[
+        bool, typer.Option("--drop-orphans", help="Delete this library's collections that nothing uses any more.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Look at the installation and the library; say what is wrong and how to mend it. Exit code 1 if something is."""
     from api.doctor import examine
 
-    findings = examine(read_settings())
+    findings = examine(read_settings(store=store), drop_orphans=drop_orphans)
     if as_json:
         from dataclasses import asdict
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands.common import Json, errors_told, fail, print_json, read_settings, show_line
+from api.commands.common import Json, errors_told, fail, forwarded, print_json, read_settings, show_line
 
 
 def compact(
@@ -20,16 +20,17 @@ def compact(
         from api.audit import Audit
         from index.change import compact as run
 
-        library = read_settings().library
-        with Audit(library).noting("library.compact", ""):
-            done = run(library, keep_last=keep_last, keep_days=keep_days)
+        settings = read_settings()
+        with Audit(settings.library).noting("library.compact", ""):
+            done = run(settings.library, keep_last=keep_last, keep_days=keep_days)
     if as_json:
         from dataclasses import asdict
 
         print_json(asdict(done))
-        return
-    sizes = f"{done.bytes_before / 1e6:.1f} MB before, {done.bytes_after / 1e6:.1f} MB now"
-    show_line(f"{done.generations} generations and {done.passages} passages dropped; {sizes}")
+    else:
+        sizes = f"{done.bytes_before / 1e6:.1f} MB before, {done.bytes_after / 1e6:.1f} MB now"
+        show_line(f"{done.generations} generations and {done.passages} passages dropped; {sizes}")
+    forwarded(settings, as_json)
 
 
 def reembed(
@@ -47,7 +48,8 @@ def reembed(
 
         meter = Meter("passages")
         try:
-            library = read_settings().library
+            settings = read_settings()
+            library = settings.library
             with Audit(library).noting("library.reembed", ""):
                 done = run(
                     library, load_embedder(embedder), progress=(lambda done, total: None) if as_json else meter,
@@ -63,6 +65,7 @@ def reembed(
         show_line("the library uses that embedder already")
     else:
         show_line(f"generation {done.generation}: {done.passages} passages by {embedder}, {done.embedded} embedded")
+    forwarded(settings, as_json)
 
 
 def backup(file: Annotated[Path, typer.Argument(help="The file to write.")], as_json: Json = False) -> None:

@@ -10,6 +10,7 @@ from api.problems import RETRY_SECONDS, problem
 from api.routes.common import problems, visit_of
 from api.schemas import Health
 from api.visit import Reception
+from index.errors import StoreError
 
 router = APIRouter(tags=["health"])
 _log = logging.getLogger(__name__)
@@ -27,6 +28,9 @@ def ready(request: Request) -> Health | Response:
     reception: Reception = request.app.state.reception
     try:
         reception.look()
+    except StoreError as error:
+        detail = "what searches the library does not answer; documents can be read and citations verified"
+        return problem(503, "not-ready", detail, headers={"Retry-After": str(error.seconds)})
     except Exception:
         # Whatever it is: who shares out requests is to send them elsewhere meanwhile.
         _log.exception("not ready")

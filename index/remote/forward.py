@@ -1,0 +1,369 @@
+"""Bringing the engine in step with the library, from the generation it stands at to the newest one.
+
+Nothing that is written shows before it is whole: nobody filters by a generation that is not activated, and activating
+is one request. Every step may be repeated, so what was interrupted goes on when it is run again, and sends nothing that
+is there. A first load, and one for another embedder, goes into a collection of its own beside the one in use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import secrets
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import filelock
+
+from index.errors import LibraryBusy, StoreError
+from index.exact import unit
+from index.library import Library
+from index.remote import lexicon as lexicons
+from index.remote.address import Address
+from index.remote.engine import Engine
+from index.remote.lexicon import Changes, Key, Lexicon
+from index.remote.points import Lives, Point, Terms, Times, about, codes, in_batches, sparse
+from index.words import worths
+
+# Another number, and every library is loaded anew.
+FORMAT = "1"
+_LOCK = "forward.lock"
+# Passages a request, requests under way at a time, and waiting beside them.
+_BATCH = 200
+_AT_ONCE = 4
+_WAITING = 4
+# Terms whose numbers are held.
+_HELD = 1_000_000
+_log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """What was done: the generation and collection now in use, and points sent, changed and deleted."""
+
+    generation: int
+    collection: str
+    sent: int
+    changed: int
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the collections of one library are called in an engine."""
+
+    name: str
+    history: str
+
+    def of(self, embedder: str) -> str:
+        """Return how the collections with vectors by an embedder begin."""
+        kind = hashlib.sha256(f"{FORMAT} {embedder}".encode()).hexdigest()[:8]
+        return f"{self.name}.{self.history}.{kind}."
+
+    def owns(self, collection: str) -> bool:
+        """Return whether a collection is of this library."""
+        return collection.startswith(f"{self.name}.{self.history}.")
+
+    def whole(self, generation: int) -> str:
+        """Return the name that stands for the collection once it holds all up to a generation."""
+        return f"{self.name}.g{generation}"
+
+    def generation(self, alias: str) -> int | None:
+        """Return the generation that such a name tells of; None for any other name."""
+        number = alias.removeprefix(f"{self.name}.g")
+        return int(number) if number != alias and number.isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """The collection in use, and the generation up to which it is whole."""
+
+    collection: str
+    generation: int
+
+
+def names_of(library: Library, address: Address) -> Names:
+    """Return what the collections of a library are called at an address."""
+    return Names(address.name, library.meta["history"])
+
+
+def standing(names: Names, aliases: dict[str, str]) -> Stand | None:
+    """Return which collection is in use, by the names in an engine; None if none is.
+
+    :raises StoreError: if the name stands for what is none of this library's.
+    """
+    collection = aliases.get(names.name)
+    if collection is None:
+        return None
+    if not names.owns(collection):
+        raise StoreError(
+            f"{names.name} stands for {collection}, which is not of this library; "
+            "take another name, or delete that one if nobody uses it"
+        )
+    numbers = [names.generation(alias) for alias, stands_for in aliases.items() if stands_for == collection]
+    return Stand(collection, max((number for number in numbers if number is not None), default=0))
+
+
+def bring_forward(
+    library: Library, engine: Engine, *, progress: Progress = lambda done, total: None, lock_timeout: float = 10.0
+) -> Forwarded:
+    """Have the engine hold every generation that is kept, and activate the newest.
+
+    :raises StoreUnavailable: if the engine does not answer; run it again to go on.
+    :raises StoreError: if it refuses, or does not hold what it was given.
+    :raises LibraryBusy: if another process of this machine is at it.
+    """
+    with _locked(library.folder, lock_timeout):
+        names = names_of(library, engine.address)
+        aliases = engine.aliases()
+        stand = standing(names, aliases)
+        lexicon = _lexicon(library, engine, names, stand)
+        try:
+            forward = _Forward(library, engine, lexicon, progress)
+            forward.run()
+            forward.check()
+            _activate(engine, names, aliases, lexicon.collection, forward.until)
+            lexicon.activated(forward.until)
+            return Forwarded(forward.until, lexicon.collection, forward.sent, forward.changed, forward.deleted)
+        finally:
+            lexicon.close()
+
+
+def is_behind(library: Library, stand: Stand | None, purged: frozenset[str]) -> bool:
+    """Return whether there is anything to bring forward; `purged` are documents that were purged and taken out."""
+    if stand is None or stand.generation != library.generation().number:
+        return library.generation().number > 0
+    return not library.purged_since(stand.generation) <= purged
+
+
+@contextmanager
+def _locked(folder: Path, timeout: float) -> Iterator[None]:
+    place = folder / lexicons.FOLDER
+    place.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(place / _LOCK)
+    try:
+        lock.acquire(timeout=timeout)
+    except filelock.Timeout as error:
+        raise LibraryBusy(
+            f"{folder}: another process is bringing its engine forward; try again when it is done"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lexicon(library: Library, engine: Engine, names: Names, stand: Stand | None) -> Lexicon:
+    """Return that of the collection to bring forward: the one in use, one whose load was interrupted, or a new one."""
+    embedder, folder = library.meta["embedder"], library.folder
+    prefix, dimensions = names.of(embedder), int(library.meta["dimensions"])
+    there = engine.collections()
+    in_use = [] if stand is None else [stand.collection]
+    for collection in (one for one in (*in_use, *begun(library, names)) if one.startswith(prefix) and one in there):
+        try:
+            lexicon = Lexicon(lexicons.place(folder, collection))
+        except OSError as error:
+            _log.warning("the terms of %s cannot be read, and another collection is loaded: %s", collection, error)
+            continue
+        # What was let go of since is in no row any more: which terms it held could not be told.
+        brought = lexicon.stands_at == 0 or oldest(library) <= lexicon.stands_at
+        if brought and not lexicon.is_given_up:
+            if lexicon.stands_at == 0:
+                engine.make(collection, dimensions)
+            return lexicon
+        lexicon.close()
+    collection = f"{prefix}{secrets.token_hex(4)}"
+    _log.info("loading a new collection: %s", collection)
+    lexicon = Lexicon.make(folder, collection, embedder)
+    engine.make(collection, dimensions)
+    return lexicon
+
+
+def begun(library: Library, names: Names) -> list[str]:
+    """Return the collections of a library that are being loaded, or whose load was interrupted."""
+    found = []
+    for collection in lexicons.kept(library.folder):
+        if collection.startswith(names.of(library.meta["embedder"])):
+            try:
+                lexicon = Lexicon(lexicons.place(library.folder, collection))
+            except OSError:
+                continue
+            if lexicon.active == 0 and not lexicon.is_given_up:
+                found.append(collection)
+            lexicon.close()
+    return found
+
+
+def oldest(library: Library) -> int:
+    """Return the oldest generation that is kept, 0 if there is none."""
+    return min((generation.number for generation in library.generations(limit=1_000_000)), default=0)
+
+
+def _activate(engine: Engine, names: Names, aliases: dict[str, str], collection: str, generation: int) -> None:
+    wanted = {names.name: collection, names.whole(generation): collection}
+    before = {alias: of for alias, of in aliases.items() if alias in wanted or names.generation(alias) is not None}
+    if before != wanted:
+        engine.rename(wanted, without=list(before))
+
+
+class _Forward:
+    """One collection brought from the generation that its lexicon stands at to the newest one of the library."""
+
+    def __init__(self, library: Library, engine: Engine, lexicon: Lexicon, progress: Progress) -> None:
+        self._library = library
+        self._engine = engine
+        self._lexicon = lexicon
+        self._collection = lexicon.collection
+        self._progress = progress
+        self._since = lexicon.stands_at
+        self._worth = worths()
+        self._numbers: dict[Key, int] = {}
+        self._changes: Changes = Counter()
+        self.until = library.generation().number
+        self.sent = self.changed = self.deleted = 0
+
+    def run(self) -> None:
+        floor = oldest(self._library)
+        self._bury(self._lexicon.doomed())
+        doomed = self._gone()
+        if self._since == 0:
+            self._sweep()
+        self._upload(floor)
+        self._lexicon.settle(self._changes, doomed, self.until, floor)
+        self._bury(doomed)
+        if floor > 0:
+            self._engine.delete_ended(self._collection, floor)
+
+    def check(self) -> None:
+        """Raise StoreError, and have the next run load another collection, if the points are not those that count."""
+        held, wanted = self._engine.count(self._collection, self.until), self._library.counts(self.until)[1]
+        # If a purge came in between, there is another generation to bring forward.
+        if held != wanted and self._library.generation().number == self.until:
+            self._lexicon.give_up()
+            raise StoreError(
+                f"{self._engine.address} holds {held} of the {wanted} passages of generation {self.until}; it was not "
+                "activated. Run it again to load all of them into another collection"
+            )
+
+    def _bury(self, points: Sequence[int]) -> None:
+        if points:
+            self._engine.delete(self._collection, points)
+            self.deleted += len(points)
+            self._lexicon.buried()
+
+    def _gone(self) -> list[int]:
+        """Return the points of documents that were purged, and count them no more."""
+        gone = []
+        purged = sorted(self._library.purged_since(self._since)) if self._since else []
+        for batch in in_batches(purged, _BATCH):
+            found = list(self._engine.of_documents(self._collection, batch))
+            # A document of the same name may have come after.
+            there = {number for number, *_ in self._library.placed([point for point, *_ in found], self.until)}
+            for point, times, terms in found:
+                if point not in there:
+                    gone.append(point)
+                    counted = [(generation, by) for generation, by in times.steps() if generation <= self._since]
+                    self._count(terms, [(max(generation, self._lexicon.floor), -by) for generation, by in counted])
+        return gone
+
+    def _count(self, terms: Sequence[int], steps: Sequence[tuple[int, int]]) -> None:
+        for generation, by in steps:
+            for term in terms:
+                self._changes[term, generation] += by
+
+    def _sweep(self) -> None:
+        """Delete what an interrupted load left behind that is not kept any more."""
+        kept = frozenset(self._library.kept_ids())
+        self._engine.delete(
+            self._collection, [point for point in self._engine.ids(self._collection) if point not in kept]
+        )
+
+    # ---- what came and went -----------------------------------------------------------------------------------------
+
+    def _upload(self, floor: int) -> None:
+        total = self._total()
+        done, after = 0, 0
+        under_way: deque[Future[tuple[int, int]]] = deque()
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="upload") as pool:
+            try:
+                while ids := self._library.ids_changed(self._since, self.until, after, _BATCH):
+                    after = ids[-1]
+                    if len(under_way) >= _AT_ONCE + _WAITING:
+                        self._landed(under_way.popleft())
+                    under_way.append(pool.submit(self._send, *self._prepared(ids, floor)))
+                    done += len(ids)
+                    self._progress(done, total)
+                while under_way:
+                    self._landed(under_way.popleft())
+            except BaseException:
+                for one in under_way:
+                    one.cancel()
+                raise
+
+    def _total(self) -> int:
+        """Return about how many passages there are to look at."""
+        return len(self._library.kept_ids()) if self._since == 0 else self._library.counts(self.until)[1]
+
+    def _landed(self, done: Future[tuple[int, int]]) -> None:
+        sent, changed = done.result()
+        self.sent += sent
+        self.changed += changed
+
+    def _prepared(
+        self, ids: Sequence[int], floor: int
+    ) -> tuple[dict[int, Times], dict[int, dict[str, object]], dict[int, Terms], dict[Key, int]]:
+        """Return when each of some passages counts, what is known of it and its terms, and the numbers of these."""
+        placed = groupby(self._library.placed(ids, self.until), key=lambda row: row[0])
+        times: dict[int, Times] = {}
+        payloads: dict[int, dict[str, object]] = {}
+        for number, rows in ((number, list(rows)) for number, rows in placed):
+            lives: Lives = tuple((added, removed) for *_, added, removed in rows)
+            _, document, published, language, tags, *_ = rows[0]
+            times[number] = Times.of(lives, floor)
+            payloads[number] = {**times[number].payload(), **about(document, published, language, json.loads(tags))}
+        terms = {number: codes(title, text) for number, title, text in self._library.words(ids)}
+        numbers = self._numbered({key for held in terms.values() for key in held})
+        for number, when in times.items():
+            if number in terms:  # a purge may come in between
+                steps = [step for step in when.steps() if self._since < step[0] <= self.until]
+                self._count([numbers[key] for key in terms[number]], steps)
+        return times, payloads, terms, numbers
+
+    def _numbered(self, keys: set[Key]) -> dict[Key, int]:
+        if len(self._numbers) > _HELD:
+            self._numbers = {}
+        if missing := [key for key in sorted(keys) if key not in self._numbers]:
+            self._numbers |= self._lexicon.numbers(missing)
+        return {key: self._numbers[key] for key in keys}
+
+    def _send(
+        self, times: dict[int, Times], payloads: dict[int, dict[str, object]], terms: dict[int, Terms],
+        numbers: dict[Key, int],
+    ) -> tuple[int, int]:  # fmt: skip
+        """Send the points that are not there, and tell of the others when they count; return how many of each."""
+        there = self._engine.times(self._collection, list(times))
+        missing = [number for number in times if number not in there and number in terms]
+        for batch, stored in self._library.vectors(missing):
+            vectors = unit(stored)
+            self._engine.put(
+                self._collection,
+                [
+                    Point(number, vector, sparse(terms[number], numbers, self._worth), payloads[number])
+                    for number, vector in zip(batch, vectors, strict=True)
+                ],
+            )
+        others: dict[Times, list[int]] = {}
+        for number, before in there.items():
+            if times[number] != before:
+                others.setdefault(times[number], []).append(number)
+        if others:
+            self._engine.set_times(self._collection, others)
+        return len(missing), sum(map(len, others.values()))
