@@ -195,8 +195,10 @@ class Reception:
         return key is not None and hmac.compare_digest(shown.encode("latin-1"), key.get_secret_value().encode())
 
     def look(self) -> None:
-        """Raise a CitespanError if the library cannot be read."""
-        self._runtime.store.library.generation()
+        """Raise a CitespanError if the library cannot be read, or is not where it was."""
+        library = self._runtime.store.library
+        library.expect_in_place()
+        library.generation()
 
     def visit(self, caller: Caller) -> Visit:
         """Return what a caller may use."""

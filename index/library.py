@@ -66,6 +66,7 @@ class Library:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
+        self._file = _which(self.path)
         try:
             schema.check_format(self.path, dict(self.meta))
         except sqlite3.DatabaseError as error:
@@ -80,6 +81,13 @@ class Library:
         """The settings the library is kept with, as they are now: another process may have changed the embedder."""
         return dict(self._connection().execute("SELECT key, value FROM meta"))
 
+    def expect_in_place(self) -> None:
+        """Raise LibraryDamaged if its file is no longer the one that was opened: removed, or replaced by another."""
+        if _which(self.path) != self._file:
+            raise LibraryDamaged(
+                f"{self.path}: removed or replaced while it was open; put it back, or restore a backup, and restart"
+            )
+
     def close(self) -> None:
         """Close the connections of all threads."""
         with self._guard:
@@ -92,6 +100,12 @@ class Library:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = schema.connect(self.path, writable=False)
+            try:
+                # Else one thread would read one library, and another one another.
+                self.expect_in_place()
+            except LibraryDamaged:
+                connection.close()
+                raise
             self._local.connection = connection
             with self._guard:
                 self._connections.append(connection)
@@ -468,6 +482,15 @@ class Library:
             )
             for number, title, revision, start, end in rows.fetchall():
                 yield number, title, self._slice(revision, start, end)
+
+
+def _which(path: Path) -> tuple[int, int] | None:
+    """Return which file is at a path, None for none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def no_document(document_id: str, generation: int | None = None) -> UnknownDocument:

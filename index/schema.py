@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from index.errors import DiskFull, LibraryDamaged, LibraryError, LibraryFormat
+from index.errors import DiskFull, LibraryDamaged, LibraryError, LibraryFormat, LibraryReadOnly
 
 FORMAT = "2"
 FILE_NAME = "library.sqlite"
@@ -186,6 +186,11 @@ def _trouble(folder: Path, error: sqlite3.DatabaseError) -> LibraryError | None:
     # The index of the write-ahead log is a file too, and has an error of its own for want of space.
     if error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE):
         return _disk_full(folder)
+    if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:
+        return LibraryReadOnly(
+            f"{folder / FILE_NAME}: may not be written by this account, which SQLite needs for reading too; "
+            "give it the folder, or copy the library to where it may write"
+        )
     if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
         return LibraryError(f"{folder}: the disk fails ({error}); nothing was changed")
     return None

@@ -265,7 +265,11 @@ class LocalStore:
         return True
 
     def refresh(self) -> bool:
-        """Take up a newer generation if there is one; questions go on from the old one meanwhile."""
+        """Take up a newer generation if there is one; questions go on from the old one meanwhile.
+
+        :raises LibraryDamaged: if the library's file was removed or replaced.
+        """
+        self.library.expect_in_place()
         if self.library.generation().number == self._current.generation.number:
             return False
         with self._refreshing:
