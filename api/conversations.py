@@ -164,6 +164,8 @@ class Conversations:
                 "SELECT number FROM turns WHERE conversation = ? ORDER BY number DESC LIMIT ?)",
                 number, number, TURNS,
             )  # fmt: skip
+        # What a clock that was ahead has written counts from now on, and not until the clock gets there.
+        run("UPDATE conversations SET used = ? WHERE used > ?", now, now)
         run("DELETE FROM conversations WHERE used < ?", now - LIFETIME_SECONDS)
         run(
             "DELETE FROM conversations WHERE number NOT IN ("

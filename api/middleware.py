@@ -132,7 +132,10 @@ class OwnPages:
 
 
 class HeadLimit:
-    """Refuses an address or headers that are longer than anything that is asked here."""
+    """Refuses an address or headers that are longer than anything that is asked here, and two lengths of one body.
+
+    A proxy may believe the other of the two, and what is behind its end would be another request (smuggling).
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -149,6 +152,11 @@ class HeadLimit:
             if headers > _LARGEST_HEADERS:
                 detail = f"the headers are over {_LARGEST_HEADERS:,} bytes"
                 await problem(431, "headers-too-large", detail)(scope, receive, send)
+                return
+            if {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}:
+                detail = "send Content-Length or Transfer-Encoding, not both"
+                close = {"Connection": "close"}
+                await problem(400, "ambiguous-length", detail, headers=close)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

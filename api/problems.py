@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from api import jobs
 from api.access import Forbidden
 from api.gate import Overloaded, Stopping
+from api.links import add_links
 from api.openai_errors import UnknownModel, UnknownVectorStore, is_openai
 from api.request_log import place
 from api.schemas import Problem
@@ -153,7 +154,7 @@ def install(app: FastAPI) -> None:
 
 
 def described(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the OpenAPI `document` with every error a problem, or as a client of OpenAI's expects it, and with keys.
+    """Return the OpenAPI `document` with every error a problem, or as a client of OpenAI's expects it; links and keys.
 
     FastAPI describes shapes of its own, which are never sent.
     """
@@ -168,6 +169,7 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
             for code in [code for code in responses if code >= "4"]:
                 responses[code] = {"description": HTTPStatus(int(code)).phrase, "content": content}
             responses["default"] = {"description": "any other error", "content": content}
+    add_links(document)
     for unsent in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unsent, None)
     document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

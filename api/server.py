@@ -21,6 +21,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from api.connections import BoundedConnection, Troubles
 from api.door import Door
 from api.keys import Keys
 from api.settings import Settings
@@ -161,7 +162,7 @@ class Serving:
         # Its log is the process's own; requests are logged by the application, without what users wrote.
         config = uvicorn.Config(
             self._door, log_config=None, log_level="warning", access_log=False, server_header=False, lifespan="off",
-            limit_concurrency=_CONNECTIONS, forwarded_allow_ips=transport.proxies,
+            http=BoundedConnection, limit_concurrency=_CONNECTIONS, forwarded_allow_ips=transport.proxies,
             ssl_certfile=transport.certificate, ssl_keyfile=transport.key,
         )  # fmt: skip
         self._server = _Server(config, self._door, handed_over=handed_over)
@@ -227,6 +228,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self.loop = asyncio.get_running_loop()
+        self.loop.set_exception_handler(Troubles())
         self.is_up.set()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -192,6 +192,8 @@ def open_worker(runtime: Runtime) -> Worker:
     policy = SyncPolicy(largest=settings.largest_upload)
 
     def land(uploads: Sequence[Upload], progress: Callable[[SyncProgress], None]) -> SyncReport:
+        # Where the library's file was taken away a new one would be made, of which no question is answered.
+        store.library.expect_in_place()
         with metrics.landing():
             report = ingest(settings.library, store.current().embedder, uploads, policy=policy, progress=progress)
         metrics.landed(report)

@@ -3,7 +3,8 @@
 `python -m benchmarks.crash --rounds 200` kills sync, ingest, delete, purge, rollback, compact and reembed with SIGKILL
 on one library that lives over all rounds. After each round the library is opened anew, checked, and compared with a
 record of what each generation must hold; each reply is compared with the record of the generation it names. With
-`--http` a real server with the shipped models is asked; with `--server` that server is killed as well. With
+`--http` a real server with the shipped models is asked; with `--server` that server is killed as well, once in each
+round, while it is asked and takes in documents that it has acknowledged: started again, it has to land them. With
 `--truth postgresql` the library is in a PostgreSQL server of the campaign's own, and who asks does so from a folder of
 its own, as another server would.
 Exit code 1 if anything was lost, mixed, corrupt or failed.
@@ -12,6 +13,7 @@ Exit code 1 if anything was lost, mixed, corrupt or failed.
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,6 +47,7 @@ COUNTS = ("corrupt libraries", "lost acknowledged documents", "mixed answers", "
           "disagreeing indexes", "purged texts found", "failed changes")  # fmt: skip
 _NAMED = 20
 _FOLLOW_SECONDS = 30.0
+_JOB_SECONDS = 180.0
 
 
 @dataclass
@@ -167,9 +171,24 @@ class Campaign:
         while not follows(self.asked, library) and time.monotonic() < deadline:
             time.sleep(0.01)
 
-    def after_server_kill(self) -> None:
-        """Look at a library whose server has just died."""
-        self._check("server killed", acknowledged=False)
+    def kill(self, server: Server) -> None:
+        """Send the server documents, kill it while it takes them in, start it again, and see whether they land."""
+        plan = self.world.plan("ingest")
+        job = server.upload(plan.order.uploads)
+        time.sleep(self._chance.choice((0.0, self._chance.uniform(0.0, 0.5), self._chance.uniform(0.0, 2.0))))
+        server.kill()
+        self.tally.server_kills += 1
+        try:
+            self._check("server killed", acknowledged=False)
+            server.start()
+            ended = server.ended(job)
+            for lost in self.world.observe(plan, ended == "done", None):
+                self.tally.note("lost acknowledged documents", f"sent to the server ({ended}): {lost}")
+            if ended != "done":
+                self.tally.note("lost acknowledged documents", f"a job that was accepted is {ended}")
+            self._check("server started again", acknowledged=True)
+        except Exception as error:
+            self.tally.note("corrupt libraries", f"server killed: {type(error).__name__}: {error}")
 
     def finish(self, askers: Askers | HttpAskers) -> None:
         """Carry out one last sync undisturbed: whatever the kills left behind must be gone after it."""
@@ -215,6 +234,33 @@ class Server:
                 return
         raise RuntimeError("the server did not become ready")
 
+    def upload(self, texts: Mapping[str, str]) -> str:
+        """Send documents; return the id of the job once they are acknowledged."""
+        documents = [{"name": name, "text": text} for name, text in texts.items()]
+        return str(self._call("POST", "/v1/documents", {"documents": documents})["id"])
+
+    def ended(self, job: str) -> str:
+        """Return how a job ended, "queued" or "running" if it does not within some minutes."""
+        deadline = time.monotonic() + _JOB_SECONDS
+        while (status := str(self._call("GET", f"/v1/jobs/{job}")["status"])) not in ("done", "failed"):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        return status
+
+    def _call(self, method: str, path: str, body: object = None) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            sent = None if body is None else json.dumps(body)
+            connection.request(method, path, sent, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            content = response.read()
+            if response.status not in (200, 202):
+                raise RuntimeError(f"{method} {path}: {response.status} {content[:200]!r}")
+            return json.loads(content)
+        finally:
+            connection.close()
+
     def kill(self) -> None:
         self.port = 0
         self._process.kill()
@@ -241,7 +287,7 @@ def run(
             adopt(asked, postgres, schema)
         campaign = Campaign(scratch, seed, victims, SentenceTransformerEmbedder() if real else None, asked)
         campaign.start()
-        world, chance = campaign.world, Random(seed + 2)
+        world = campaign.world
         askers: Askers | HttpAskers
         if real:
             server = Server(campaign.asked)
@@ -255,11 +301,7 @@ def run(
                 break
             campaign.round(askers)
             if kill_server:
-                time.sleep(chance.uniform(0.0, 2.0))
-                server.kill()
-                campaign.tally.server_kills += 1
-                campaign.after_server_kill()
-                server.start()
+                campaign.kill(server)
         time.sleep(0.2)
         campaign.finish(askers)
         return campaign.tally

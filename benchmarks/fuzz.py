@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import random
 import time
 import zipfile
@@ -23,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from api.bench import machine
+from benchmarks.figures import Figures
 from index.errors import DocumentError
 from index.load import SUFFIXES
 from index.load.files import MIB
@@ -204,19 +204,15 @@ def main() -> None:
     given = parser.parse_args()
     end = time.monotonic() + 60 * given.minutes
     tally = fuzz(lambda: time.monotonic() > end, random.Random(given.seed), given.format, given.keep)
-    figures = {
-        "command": f"python -m benchmarks.fuzz --minutes {given.minutes:g} --seed {given.seed}",
-        "cases": tally.cases,
-        "minutes": given.minutes,
-        "findings": tally.findings,
-        "slowest seconds": round(tally.slowest, 1),
-        "outcomes": dict(sorted(tally.outcomes.items())),
-        **machine(),
-    }
-    for name, value in figures.items():
-        print(f"{name:20} {value}")
-    if given.save is not None:
-        given.save.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    figures = Figures(width=20)
+    figures.add("command", f"python -m benchmarks.fuzz --minutes {given.minutes:g} --seed {given.seed}")
+    figures.add("cases", tally.cases)
+    figures.add("minutes", given.minutes)
+    figures.add("findings", tally.findings)
+    figures.add("slowest seconds", round(tally.slowest, 1))
+    figures.add("outcomes", dict(sorted(tally.outcomes.items())))
+    figures.add_all(machine())
+    figures.save(given.save)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+# -P: a folder named `api` where this is started is not ours.
+CITESPAN = (sys.executable, "-P", "-m", "api.cli")
 _ASK_SECONDS = 120.0
 _STOP_SECONDS = 30.0
 
@@ -52,13 +54,12 @@ class Server:
 
 
 @contextmanager
-def serving(library: Path) -> Iterator[Server]:
-    """Yield a server over `library`, on a free port, for as long as the context lasts.
+def serving(library: Path, citespan: Sequence[str] = CITESPAN) -> Iterator[Server]:
+    """Yield a server over `library`, on a free port, for as long as the context lasts; `citespan` is the command.
 
     :raises ServerFailed: if it ends before it is ready.
     """
-    # -P: a folder named `api` where this is started is not ours.
-    command = [sys.executable, "-P", "-m", "api.cli", "--library", str(library), "serve", "--port", "0"]
+    command = [*citespan, "--library", str(library), "serve", "--port", "0"]
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -227,8 +227,10 @@ def _oldest_kept(
         return 0
     kept = [number for number, _ in active[:keep_last]]
     since = now - max(grace, timedelta(days=keep_days) if keep_days is not None else grace)
-    # It was the newest until the one after it came.
-    for (number, _), (_, ended) in zip(active[1:], active[:-1], strict=True):
+    # It was the newest until the one after it came, which was before those after that: also where a clock was ahead.
+    ended = now
+    for (number, _), (_, came) in zip(active[1:], active[:-1], strict=True):
+        ended = min(ended, came)
         if ended > since:
             kept.append(number)
     return min(kept)

@@ -106,6 +106,9 @@ class Truth(Protocol):
     def exists(self) -> bool:
         """Return whether there is a library."""
 
+    def which(self) -> tuple[int, ...] | None:
+        """Return what tells the library that is there from another one at the same place; None if there is none."""
+
     def create(self, meta: Mapping[str, str]) -> None:
         """Make a new, empty library with the settings `meta`, whole or not at all. Under the folder's lock."""
 

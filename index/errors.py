@@ -114,6 +114,12 @@ class LibraryDamaged(LibraryError):
     code = "library-damaged"
 
 
+class LibraryReadOnly(LibraryError):
+    """The files of the library may not be written, which SQLite needs also for reading."""
+
+    code = "library-read-only"
+
+
 class LibraryFormat(LibraryError):
     """The library was written by another version, embedder or passage setting."""
 

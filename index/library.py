@@ -68,6 +68,7 @@ class Library:
         self._local = threading.local()
         self._connections: WeakSet[_OfThread] = WeakSet()
         self._guard = threading.Lock()
+        self._file = self.truth.which()
         try:
             with self.truth.told():
                 schema.check_format(self.truth.name, self.meta)
@@ -79,6 +80,14 @@ class Library:
     def meta(self) -> Mapping[str, str]:
         """The settings the library is kept with, as they are now: another process may have changed the embedder."""
         return dict(iter(self._connection().execute("SELECT key, value FROM meta")))
+
+    def expect_in_place(self) -> None:
+        """Raise LibraryDamaged if its file is no longer the one that was opened: removed, or replaced by another."""
+        if self.truth.which() != self._file:
+            raise LibraryDamaged(
+                f"{self.truth.name}: removed or replaced while it was open; "
+                "put it back, or restore a backup, and restart"
+            )
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -92,6 +101,8 @@ class Library:
         held: _OfThread | None = getattr(self._local, "held", None)
         if held is None:
             held = _OfThread(self.truth.read())
+            # Else one thread would read one library, and another one another.
+            self.expect_in_place()
             self._local.held = held
             with self._guard:
                 self._connections.add(held)

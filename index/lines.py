@@ -48,7 +48,7 @@ _NAVIGATION = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 # "Sign up for the plan by 31 March." says something, whatever it begins with.
-_STATES_A_NUMBER = re.compile(r"\d.*\.$")
+_DIGIT = re.compile(r"\d")
 _LIST_ITEM = re.compile(r"^\s*(?:[-*•‣–—]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
 _ENDS_SENTENCE = re.compile(r"[.!?。！？…:;][\"'”’»)\]]*\s*$")
 _HEADING_CHARACTERS, _HEADING_WORDS = 120, 14
@@ -78,7 +78,7 @@ def kind_of(line: str, following: str) -> Kind:
     """Return the kind of one stripped line, given the next line that is not blank ("" at the end of the text)."""
     if len(line) > _FURNITURE_CHARACTERS:
         return Kind.BODY
-    if _NAVIGATION.match(line) and not _STATES_A_NUMBER.search(line):
+    if _NAVIGATION.match(line) and not (line.endswith(".") and _DIGIT.search(line)):
         return Kind.NAVIGATION
     if _CAPTION.search(line):
         return Kind.CAPTION

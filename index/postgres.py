@@ -88,6 +88,10 @@ class PostgresTruth:
         with closing(self.read()) as database:
             return self._is_there(database)
 
+    def which(self) -> tuple[int, ...] | None:
+        # A schema that was dropped is gone for its connections, too.
+        return ()
+
     def _is_there(self, database: PostgresDatabase) -> bool:
         (found,) = database.execute(
             "SELECT CAST(to_regclass(quote_ident(?) || '.meta') AS text)", (self.schema,)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from index.database import Slice, Values
-from index.errors import DiskFull, LibraryBusy, LibraryDamaged, LibraryError
+from index.errors import DiskFull, LibraryBusy, LibraryDamaged, LibraryError, LibraryReadOnly
 from index.schema import DDL, FORMAT, LATER_DDL
 
 FILE_NAME = "library.sqlite"
@@ -35,6 +35,13 @@ class SqliteTruth:
 
     def exists(self) -> bool:
         return self.path.is_file()
+
+    def which(self) -> tuple[int, ...] | None:
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     def create(self, meta: Mapping[str, str]) -> None:
         draft = self.path.with_suffix(".new")
@@ -201,6 +208,11 @@ def _trouble(folder: Path, error: sqlite3.DatabaseError) -> LibraryError | None:
     # The index of the write-ahead log is a file too, and has an error of its own for want of space.
     if error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE):
         return _disk_full(folder)
+    if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:
+        return LibraryReadOnly(
+            f"{folder / FILE_NAME}: may not be written by this account, which SQLite needs for reading too; "
+            "give it the folder, or copy the library to where it may write"
+        )
     if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
         return LibraryError(f"{folder}: the disk fails ({error}); nothing was changed")
     return None

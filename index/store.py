@@ -244,6 +244,7 @@ class Generations(ABC, Generic[_Store]):
 
     def look(self) -> None:
         """Raise a CitespanError if what questions are answered from cannot be reached."""
+        self.library.expect_in_place()
         self.library.generation()
 
     @abstractmethod
@@ -296,7 +297,10 @@ class Generations(ABC, Generic[_Store]):
 
     @abstractmethod
     def refresh(self) -> bool:
-        """Take up a newer generation if there is one; questions go on from the old one meanwhile."""
+        """Take up a newer generation if there is one; questions go on from the old one meanwhile.
+
+        :raises LibraryDamaged: if the library was removed or replaced.
+        """
 
     @abstractmethod
     def _stand(self, generation: Generation, embedder: Embedder, like: _Store | None) -> _Store:
@@ -338,6 +342,7 @@ class LocalStore(Generations[GenerationStore]):
         return self._current
 
     def refresh(self) -> bool:
+        self.library.expect_in_place()
         follow_purges(self.library, self._words)
         if self.library.generation().number == self._current.generation.number:
             return False

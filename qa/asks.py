@@ -80,7 +80,9 @@ _TWO_WORDS = re.compile(
     rf"^(?P<one>{_WORD})\s*(?:,|and|&)\s*(?:and\s+)?(?P<two>{_WORD})\b\s+(?P<rest>.+)$", re.IGNORECASE
 )
 _AND_ASKS = re.compile(
-    rf"\s*,?\s+(?:and|but)\s+(?=(?:(?:in|at|on|by|for|to|from|with|since)\s+)?{_WORD}\b)", re.IGNORECASE
+    # From the beginning of a run of spaces on, and never from within it: a thousand of them would take minutes.
+    rf"(?<!\s)(?:\s*,)?\s+(?:and|but)\s+(?=(?:(?:in|at|on|by|for|to|from|with|since)\s+)?{_WORD}\b)",
+    re.IGNORECASE,
 )
 _MOST_PARTS = 4
 

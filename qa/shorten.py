@@ -27,6 +27,7 @@ _NOTHING = re.compile(
     r"|who|what|it['’]s|himself|herself|itself|themselves|said|says)",
     re.IGNORECASE,
 )
+_LAST_WORD = re.compile(r"[\w’'-]+$")
 _SPEECH_VERB_BEHIND = re.compile(r"[\s,]+(?:said|says|told|added|adds)$")
 _NAME_BEFORE = re.compile(
     r"(?:(?<=\s)|(?<=[(\[“\"'‘—–])|^)(?P<word>[A-Z][\w’'-]*|[A-Z]\.)(?: (?:de|van|von|bin|al|el|der|la|di|du)){0,2} $"
@@ -155,7 +156,7 @@ def _whole_names(whole: str, start: int, end: int) -> tuple[int, int]:
         if word is None or not _names(word["word"]):
             break
         start = word.start("word")
-    last = re.search(r"[\w’'-]+$", whole[max(start, end - 40) : end])
+    last = _LAST_WORD.search(whole, max(start, end - 40), end)
     while last is not None and last[0].istitle() and last[0].lower() not in _NO_NAME:
         behind = _NAME_BEHIND.match(whole, end)
         if behind is None:

@@ -109,6 +109,7 @@ def test_the_wheel_is_built_in_a_first_stage_from_what_the_wheel_needs() -> None
     copied = {word for name, rest in build if name == "COPY" for word in rest.split()[:-1]}
     project = tomllib.loads((DEPLOY.parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
     needed = {*project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"], project["project"]["readme"]}
+    needed |= project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"].keys()
     assert copied == needed | set(project["project"]["license-files"]) | {"pyproject.toml"}
     assert ("COPY", "--from=wheel /dist /dist") in run
     # What the first stage needs is not kept from it.

@@ -47,7 +47,13 @@ def version() -> str:
 
 def test_it_holds_three_packages_and_nothing_else(names: set[str]) -> None:
     """Whatever else stood at the top would be installed among other people's modules."""
-    assert {PurePosixPath(name).parts[0] for name in names} == {"qa", "index", "api", f"citespan-{version()}.dist-info"}
+    beside = {f"citespan-{version()}.{kind}" for kind in ("dist-info", "data")}
+    assert {PurePosixPath(name).parts[0] for name in names} == {"qa", "index", "api", *beside}
+
+
+def test_it_brings_the_manual_page_and_nothing_else_beside_the_packages(names: set[str]) -> None:
+    page = f"citespan-{version()}.data/data/share/man/man1/citespan.1"
+    assert [name for name in names if ".data/" in name] == [page]
 
 
 def test_it_holds_every_file_that_the_packages_need_at_run_time(names: set[str]) -> None:

@@ -1,7 +1,11 @@
-"""docs/security.md says what is so: its commands work, its examples for proxies parse and point to us."""
+"""docs/security.md says what is so: its commands work, its examples for proxies parse, its tables name tests that are.
+
+So does the table of faults in docs/operations.md.
+"""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -15,7 +19,10 @@ from typer.testing import CliRunner
 from api import access, audit, cli
 from api.middleware import _LARGEST_HEADERS, _LONGEST_ADDRESS
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "security.md").read_text(encoding="utf-8")
+TESTS = Path(__file__).resolve().parent
+PAGE = (TESTS.parent / "docs" / "security.md").read_text(encoding="utf-8")
+OPERATIONS = (TESTS.parent / "docs" / "operations.md").read_text(encoding="utf-8")
+NAMED = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
 ADDRESS = "127.0.0.1:8000"
 # Directives of Caddy that the example uses: https://caddyserver.com/docs/caddyfile/directives
 CADDY = {"header": 2, "request_body": 0, "max_size": 1, "reverse_proxy": 1, "flush_interval": 1}
@@ -104,3 +111,28 @@ def test_the_example_for_caddy_parses_and_points_to_us() -> None:
 def test_a_caddyfile_with_a_wrong_brace_is_told(wrong: str) -> None:
     with pytest.raises(AssertionError, match="brace"):
         caddyfile(wrong)
+
+
+def test_every_test_that_the_tables_name_is_there() -> None:
+    for page in (PAGE, OPERATIONS):
+        named = NAMED.findall(page)
+        assert len(named) > 20
+        for file, test in named:
+            tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
+            assert any(isinstance(node, ast.FunctionDef) and node.name == test for node in tree.body), f"{file}::{test}"
+
+
+def test_every_attack_and_every_fault_has_a_test_or_a_command() -> None:
+    for page, heading in ((PAGE, "Attacks"), (OPERATIONS, "Faults")):
+        rows = table(page, heading)
+        assert len(rows) > 10
+        for row in rows:
+            assert len(row) == 3, row
+            assert NAMED.search(row[2]) or "python -m benchmarks." in row[2], row
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """Return the cells of the table below a heading, without its head."""
+    below = page.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [line for line in below.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows[1:]]

@@ -27,6 +27,7 @@ from index.naming import document_id
 from index.sync import Upload, ingest, sync
 from qa.types import Turn
 from tests.fakes import HashingEmbedder, write_files
+from tests.waiting import until
 
 Json = dict[str, Any]
 
@@ -81,14 +82,15 @@ def files(*given: tuple[str, str | bytes]) -> list[tuple[str, tuple[str, bytes]]
 def finished(client: TestClient, accepted: Any) -> Json:
     """Return the job of an accepted upload once it is over."""
     assert accepted.status_code == 202, accepted.text
-    deadline = time.monotonic() + SECONDS
-    while True:
-        job: Json = client.get(accepted.headers["location"]).json()
+    job: Json = {}
+
+    def over() -> bool:
+        job.update(client.get(accepted.headers["location"]).json())
         assert job.keys() == JOB_FIELDS
-        if job["status"] in ("done", "failed"):
-            return job
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        return job["status"] in ("done", "failed")
+
+    until(over)
+    return job
 
 
 def assert_problem(response: Any, status: int, code: str) -> Json:

@@ -154,6 +154,7 @@ def serve(
         import os
 
         from api import server
+        from api.connections import ask_for_handles
         from api.systemd import handed_over
 
         settings = read_settings(
@@ -162,6 +163,7 @@ def serve(
         )  # fmt: skip
         transport = server.Transport.of(settings)
         transport.expect_certificate()
+        ask_for_handles()
         given = handed_over(os.environ)
         with server.listen(settings.host, settings.port) if given is None else given as bound:
             if given is not None:

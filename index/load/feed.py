@@ -43,7 +43,7 @@ _AMPERSAND = re.compile(
     re.DOTALL,
 )
 _NOT_XML = re.compile("[\ufffe\uffff]")
-_DECLARATION = re.compile(r"\s*<\?xml\s[^>]*\?>")
+_DECLARATION = re.compile(r"\A\s*<\?xml\s[^>]*\?>")
 
 
 def load_feed(data: bytes, name: str, how: Reading) -> Iterator[Part]:
@@ -189,7 +189,7 @@ def _person(element: etree._Element) -> str | None:
     """Return a name; RSS writes `mail@example.org (Name)`, Atom has an element of its own."""
     named = [_text(child) for child in element.iterchildren("*") if _tag(child) == "name"]
     text = named[0] if named else _text(element)
-    bracketed = re.fullmatch(r"\S+@\S+ \((.+)\)", text)
+    bracketed = re.fullmatch(r"[^\s@]+@\S+ \((.+)\)", text)
     return (bracketed[1] if bracketed else text) or None
 
 

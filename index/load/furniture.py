@@ -15,6 +15,9 @@ _EDGE_LINES = 2
 _NEAR = 4
 # A heading, a row of dots, a page number.
 _CONTENTS = re.compile(r"(?: ?\.){4,} ?(?:\d{1,4}|[ivxlc]{1,6})$")
+# Of a longer line only the end is looked at: where rows of dots are tried from each of their dots.
+_LONGEST_DOTS = 400
+_LONGEST_NUMBER = 60
 _LARGER = 1.1
 
 
@@ -32,13 +35,13 @@ def without_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
     usual = usual_size(pages)
 
     def is_furniture(line: Line, number: int, key: tuple[bool, str] | None) -> bool:
-        if _CONTENTS.search(line.text):
+        if _CONTENTS.search(line.text, max(0, len(line.text) - _LONGEST_DOTS)):
             return True
         if key is None or line.size > _LARGER * usual:
             return False
         near = places[key]
         count = bisect_right(near, number + _NEAR) - bisect_left(near, number - _NEAR)
-        return count >= (2 if _ONLY_A_NUMBER.fullmatch(key[1]) else 3)
+        return count >= (2 if _is_number(key[1]) else 3)
 
     kept = [
         [line for at, line in enumerate(page) if not is_furniture(line, number, keys.get(at))]
@@ -46,6 +49,11 @@ def without_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
     ]
     # Forms of a line or two are all furniture by these rules.
     return kept if any(kept) else [list(page) for page in pages]
+
+
+def _is_number(masked: str) -> bool:
+    """Return whether a masked line is the number of a page and nothing else."""
+    return len(masked) <= _LONGEST_NUMBER and _ONLY_A_NUMBER.fullmatch(masked) is not None
 
 
 def _edges(page: Sequence[Line]) -> dict[int, tuple[bool, str]]:

@@ -193,6 +193,7 @@ class QdrantStore(Generations[RemoteGeneration]):
             raise StoreUnavailable(f"{self.engine.address} does not answer", StoreError.seconds)
 
     def refresh(self) -> bool:
+        self.library.expect_in_place()
         try:
             stand = self._brought()
         except StoreUnavailable as error:

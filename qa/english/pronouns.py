@@ -69,8 +69,8 @@ _OPENING = re.compile(
 )
 # "The president of France" and "the company that …" say which; so does a name behind.
 _SAYS_WHICH = re.compile(
-    r"\s*(?:,?\s*(?:of|that|who|whose|which|in|at|for|from|on|to|with|behind|near|between|based|familiar|(?:called|named)(?=\s[A-Z]))\b"
-    r"|,?\s*(?:the\s)?[A-Z][\w’'-]*)"
+    r"\s*+(?:,\s*+)?(?:(?:of|that|who|whose|which|in|at|for|from|on|to|with|behind|near|between|based|familiar|(?:called|named)(?=\s[A-Z]))\b"
+    r"|(?:the\s)?[A-Z][\w’'-]*)"
 )
 # "It is clear that …", "It was he who …", "That is why": nothing is meant by it. "This week" is a time.
 _EMPTY = re.compile(

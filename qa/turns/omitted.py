@@ -132,7 +132,7 @@ def opposite(text: str, described: Sequence[str]) -> str | None:
 
 def _without_opposite(text: str, described: Sequence[str]) -> str:
     word = opposite(text, described)
-    plain = re.sub(r"\s+(?:of|in|at|from|for|on|near|between|with)\s.*$", "", text)
+    plain = re.sub(r"\s(?:of|in|at|from|for|on|near|between|with)\s.*$", "", text).rstrip()
     word = next((one for one in plain.split() if one.lower() in described), word)
     return plain if word is None else re.sub(rf"(?:^|(?<=\s)){re.escape(word)}(?:\s|$)", "", plain).strip()
 
