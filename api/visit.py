@@ -195,7 +195,7 @@ class Reception:
         return key is not None and hmac.compare_digest(shown.encode("latin-1"), key.get_secret_value().encode())
 
     def look(self) -> None:
-        """Raise a CitespanError if the library cannot be read or is another one, or what searches it does not answer."""
+        """Raise a CitespanError if the library cannot be read or is another, or its store does not answer."""
         self._runtime.store.look()
 
     def visit(self, caller: Caller) -> Visit:
