@@ -62,6 +62,7 @@ class EdgeClient:
     def delete_collection(self, collection: str, **_: object) -> bool:
         self._shards.pop(collection).close()
         shutil.rmtree(self._folder / collection)
+        self._aliases = {name: of for name, of in self._aliases.items() if of != collection}
         return True
 
     def create_payload_index(self, collection: str, name: str, kind: q.PayloadSchemaType, **_: object) -> None:

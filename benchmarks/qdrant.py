@@ -36,7 +36,7 @@ from index.embed import Embedder
 from index.remote.address import Address
 from index.remote.engine import DENSE, Engine
 from index.remote.forward import bring_forward
-from index.remote.lexicon import place
+from index.remote.lexicon import forget, place
 from index.remote.points import Point, Sparse, codes, in_batches, sparse
 from index.remote.store import QdrantStore
 from index.store import LocalStore, PassageStore
@@ -79,8 +79,9 @@ def compared(judged: Judged, keep: Path, embedder: Embedder, store: str | None) 
                 "vector", queries, local, remote, lambda one, query: one.by_vector(vectors[query], DEPTH, Filter())
             )
         finally:
+            engine.drop(done.collection)
             remote.close()
-            place(local.library.folder, done.collection).unlink()
+            forget(place(local.library.folder, done.collection))
             local.close()
     for name, value in figures.items():
         print(f"{judged.name:10} {name:36} {value}", flush=True)
