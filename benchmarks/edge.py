@@ -55,13 +55,14 @@ class EdgeClient:
             for name, one in vectors_config.items()
         }
         sparse = {name: edge.EdgeSparseVectorParams(on_disk=self._on_disk) for name in sparse_vectors_config}
-        config = edge.EdgeConfig(vectors=dense, sparse_vectors=sparse)  # type: ignore[arg-type]
+        config = edge.EdgeConfig(vectors=dense, sparse_vectors=sparse)
         self._shards[collection] = edge.EdgeShard.create(str(self._folder / collection), config)
         return True
 
     def delete_collection(self, collection: str, **_: object) -> bool:
         self._shards.pop(collection).close()
         shutil.rmtree(self._folder / collection)
+        self._aliases = {name: of for name, of in self._aliases.items() if of != collection}
         return True
 
     def create_payload_index(self, collection: str, name: str, kind: q.PayloadSchemaType, **_: object) -> None:
@@ -177,5 +178,5 @@ def _condition(one: Any) -> Any:
         bounds = edge.RangeFloat(gte=one.range.gte, gt=one.range.gt, lte=one.range.lte, lt=one.range.lt)
         return edge.FieldCondition(one.key, range=bounds)
     if isinstance(one.match, q.MatchAny):
-        return edge.FieldCondition(one.key, match=edge.MatchAny(list(one.match.any)))
+        return edge.FieldCondition(one.key, match=edge.MatchAny([str(value) for value in one.match.any]))
     return edge.FieldCondition(one.key, match=edge.MatchValue(one.match.value))

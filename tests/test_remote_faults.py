@@ -174,6 +174,15 @@ def test_an_address_says_where_and_how() -> None:
     assert Address.parse("qdrant://[::1]/n").url == "http://[::1]:6333"
 
 
+@pytest.mark.parametrize("options", ["", "?grpc=1"])
+def test_where_nobody_listens_the_engine_is_unavailable(options: str) -> None:
+    reached = Engine.connect(Address.parse(f"qdrant://127.0.0.1:1/news{options}"))
+    engine = Engine(reached._client, reached.address, patience=AT_ONCE)
+    with pytest.raises(StoreUnavailable, match="does not answer"):
+        engine.aliases()
+    engine.close()
+
+
 # ---- the circuit -----------------------------------------------------------------------------------------------------
 
 
@@ -354,6 +363,12 @@ def test_the_commands_keep_the_engine_in_step_and_doctor_finds_what_nothing_uses
     }  # fmt: skip
     code, told, _ = citespan(library, "doctor", *to, "--json")
     assert (code, json.loads(told)[-1]["what"]) == (0, "store")
+
+
+def test_what_is_no_address_is_a_wrong_option(tmp_path: Path) -> None:
+    code, _, error = citespan(tmp_path, "sync", "--store", "http://secret@host/news", tmp_path)
+    assert (code, "secret" in error) == (2, False)
+    assert "a store" in error
 
 
 @pytest.mark.usefixtures("commands")

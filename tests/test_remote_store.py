@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -411,8 +412,32 @@ def test_without_its_terms_another_collection_is_loaded(folder: Path) -> None:
     forward(folder, engine)
     for path in (folder / lexicons.FOLDER).glob("*.sqlite*"):
         path.unlink()
+    # A server loads nothing by itself: the terms may be on another machine.
+    with pytest.raises(StoreError, match="not on this machine"):
+        QdrantStore(folder, EMBEDDER, engine)
+    assert len(engine.collections()) == 1
+    assert forward(folder, engine) == (30, 0, 0)
     assert_alike(folder, engine, QUERIES, FILTERS)
     assert len(engine.collections()) == 2
+
+
+def test_terms_that_are_behind_the_collection_are_not_counted_on(folder: Path, tmp_path: Path) -> None:
+    engine = in_memory()
+    forward(folder, engine)
+    other = Path(shutil.copytree(folder / lexicons.FOLDER, tmp_path / "copied"))
+    resynced(folder, of_words(3, "new"))
+    forward(folder, engine)
+    shutil.rmtree(folder / lexicons.FOLDER)
+    other.rename(folder / lexicons.FOLDER)
+    with pytest.raises(StoreError, match="brought to generation 2 from another machine"):
+        forward(folder, engine)
+    store = QdrantStore(folder, EMBEDDER, engine)
+    try:
+        assert store.current().generation.number == 1
+        with pytest.raises(StoreError, match="generation 2 is not yet whole"):
+            store.at(2)
+    finally:
+        store.close()
 
 
 def test_what_retention_dropped_while_the_engine_was_behind_is_loaded_anew(folder: Path) -> None:

@@ -173,6 +173,12 @@ def _lexicon(library: Library, engine: Engine, names: Names, stand: Stand | None
         except OSError as error:
             _log.warning("the terms of %s cannot be read, and another collection is loaded: %s", collection, error)
             continue
+        if stand is not None and collection == stand.collection and lexicon.stands_at < stand.generation:
+            lexicon.close()
+            raise StoreError(
+                f"{engine.address} was brought to generation {stand.generation} from another machine, whose terms are "
+                f"not here; sync there, or copy its folder `{lexicons.FOLDER}`"
+            )
         # What was let go of since is in no row any more: which terms it held could not be told.
         brought = lexicon.stands_at == 0 or oldest(library) <= lexicon.stands_at
         if brought and not lexicon.is_given_up:

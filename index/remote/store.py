@@ -265,10 +265,14 @@ class QdrantStore(Generations[RemoteGeneration]):
         return None if newest is None or newest.active == 0 else Stand(newest.collection, newest.active)
 
     def _brought(self) -> Stand | None:
-        """Return where the engine stands, brought forward if it is behind and nobody else is at it."""
+        """Return where the engine stands; brought forward if it is behind, unless somebody else is at it."""
         stand = standing(self._names, self.engine.aliases())
-        lost = stand is not None and not lexicons.place(self.library.folder, stand.collection).is_file()
-        if not (lost or is_behind(self.library, stand, self._purged)) or not self._forwarding.acquire(blocking=False):
+        if stand is not None:
+            # Another machine may have brought it further than the terms here tell.
+            known = self._lexicon(stand.collection).stands_at
+            if known < stand.generation:
+                return Stand(stand.collection, known)
+        if not is_behind(self.library, stand, self._purged) or not self._forwarding.acquire(blocking=False):
             return stand
         try:
             purged = self.library.purged_since(self.library.generation().number)
@@ -296,8 +300,8 @@ class QdrantStore(Generations[RemoteGeneration]):
                 found = Lexicon(lexicons.place(self.library.folder, collection))
             except OSError as error:
                 raise StoreError(
-                    f"{self.library.folder}: the terms of {collection} are not there ({error}); "
-                    "`citespan sync` loads another collection"
+                    f"{self.library.folder}: the terms of {collection} are not on this machine ({error}); copy the "
+                    "folder `qdrant` from the one that syncs, or have `citespan sync` load another collection here"
                 ) from error
             self._lexicons[collection] = found
         return found
