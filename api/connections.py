@@ -71,7 +71,7 @@ class BoundedConnection(H11Protocol):
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before:
-            self._head = _ended(self._head)
+            self._end_head()
         elif self._head is None and (before is None or before.response_complete):
             self._head = self.loop.call_later(self.head_seconds, self.transport.abort)
 
@@ -81,7 +81,7 @@ class BoundedConnection(H11Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stalled = _ended(self._stalled)
+        self._end_stalled()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -89,11 +89,12 @@ class BoundedConnection(H11Protocol):
             self._wait_for_the_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head, self._stalled = _ended(self._head), _ended(self._stalled)
+        self._end_head()
+        self._end_stalled()
         super().connection_lost(exc)
 
     def _wait_for_the_client(self) -> None:
-        self._stalled = _ended(self._stalled)
+        self._end_stalled()
         self._stalled = self.loop.call_later(self.stalled_seconds, self._look_whether_taken)
 
     def _look_whether_taken(self) -> None:
@@ -101,8 +102,12 @@ class BoundedConnection(H11Protocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
 
+    def _end_head(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
 
-def _ended(timer: asyncio.TimerHandle | None) -> None:
-    """End a timer, if there is one."""
-    if timer is not None:
-        timer.cancel()
+    def _end_stalled(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 
+import typer
 import typer.core
 import typer.main
 
@@ -49,7 +50,7 @@ def manual() -> str:
     for heading, names in GROUPS.items():
         lines.append(f".SH {_roff(heading).upper()}")
         for name in names:
-            lines += _command(program.commands[name], (name,))
+            lines += _command(_ours(program.commands[name]), (name,))
     lines.append(".SH EXIT STATUS")
     for code, meaning in _EXITS:
         lines += [".TP", f".B {code}", _roff(meaning)]
@@ -65,9 +66,14 @@ def _command(command: typer.core.TyperCommand | typer.core.TyperGroup, words: tu
     yield from _parameters(command, words)
     if isinstance(command, typer.core.TyperGroup):
         for name, below in command.commands.items():
-            yield from _command(below, (*words, name))
+            yield from _command(_ours(below), (*words, name))
     else:
         yield from _examples(" ".join(words))
+
+
+def _ours(command: object) -> typer.core.TyperCommand | typer.core.TyperGroup:
+    assert isinstance(command, typer.core.TyperCommand | typer.core.TyperGroup)
+    return command
 
 
 def _context(command: typer.core.TyperCommand | typer.core.TyperGroup, words: tuple[str, ...]) -> typer.Context:

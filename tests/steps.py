@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from re import _constants as c  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
+from importlib import import_module
 from typing import Any
+
+# Python says nothing of the types of these.
+c: Any = import_module("re._constants")
+parser: Any = import_module("re._parser")
 
 Then = Callable[[int], bool]
 Matcher = Callable[[int, Then], bool]
@@ -108,7 +111,7 @@ class Counting:
 
     def _branch(self, alternatives: Sequence[Any], flags: int) -> Matcher:
         ways = [
-            (_fits(*way[0], flags) if len(way) and way[0][0] in _ONE else None, self._sequence(way, flags))
+            (_fits(way[0][0], way[0][1], flags) if len(way) and way[0][0] in _ONE else None, self._sequence(way, flags))
             for way in alternatives
         ]
 
@@ -161,7 +164,7 @@ class Counting:
         if most is not c.MAXREPEAT:
             least, most = min(least, _FEW), min(most, _FEW)
         if len(items) == 1 and items[0][0] in _ONE:
-            matcher = self._repeat_one(kind, least, most, _fits(*items[0], flags))
+            matcher = self._repeat_one(kind, least, most, _fits(items[0][0], items[0][1], flags))
         else:
             matcher = self._repeat_many(kind is not c.MIN_REPEAT, least, most, self._sequence(items, flags))
         return self._atomic(matcher) if kind is c.POSSESSIVE_REPEAT else matcher
@@ -282,7 +285,7 @@ def _sample(items: Any) -> str:
 
 def _sample_of(kind: Any, argument: Any) -> str:
     if kind is c.LITERAL:
-        return chr(argument)
+        return chr(int(argument))
     if kind in _ONE:
         fits = _fits(kind, argument, 0)
         named = (
@@ -292,7 +295,8 @@ def _sample_of(kind: Any, argument: Any) -> str:
         )
         return next((one for one in [*named, *_TRIED] if fits(one)), "")
     if kind in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
-        return _sample(argument[2]) * min(max(argument[0], 1), _FEW)
+        times: int = min(max(argument[0], 1), _FEW)
+        return times * _sample(argument[2])
     if kind is c.BRANCH:
         return _sample(argument[1][0])
     if kind is c.SUBPATTERN:
