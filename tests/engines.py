@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 from qdrant_client import QdrantClient
 
@@ -21,8 +23,31 @@ QUIET = "ignore:(Local mode performs|Payload indexes have no effect):UserWarning
 AT_ONCE = Patience(sleep=lambda seconds: None)
 
 
+class InTurn:
+    """Something whose methods are called by one thread at a time: the client's own engine is not made for several."""
+
+    def __init__(self, inner: object) -> None:
+        self._inner = inner
+        self._turn = threading.RLock()
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not callable(found):
+            return found
+
+        def in_turn(*args: Any, **named: Any) -> Any:
+            with self._turn:
+                return found(*args, **named)
+
+        return in_turn
+
+
 class Kept(QdrantClient):
     """A client that stays open when a store that used it is closed."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self._client: Any = InTurn(self._client)
 
     def close(self, grpc_grace: float | None = None, **_: object) -> None:
         pass
