@@ -25,6 +25,7 @@ from typing import Any
 from api.bench import machine
 from benchmarks.contenders import CONTENDERS
 from benchmarks.data import SHARED, QuestionSet, news
+from benchmarks.figures import Figures
 from benchmarks.growth import summed_up
 from index.types import Span
 from qa.evaluation.labelled import Labelled
@@ -205,8 +206,7 @@ def main() -> None:
         parser.error(f"no contender {unknown[0]!r}; there are {', '.join(CONTENDERS)}")
     questions = news().sample(given.questions)
     results: dict[str, Any] = measured(given.only, given.others, given.reader, questions, given.warm_up)
-    for name, value in machine().items():
-        print(f"{name:12} {value}")
+    Figures(width=12).add_all(machine())
     print(f"{len(questions.documents)} documents, {len(questions.questions)} questions")
     print(table(results))
     if given.save is not None:

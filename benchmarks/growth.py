@@ -22,6 +22,7 @@ from api.bench import machine
 from api.settings import Settings
 from api.wiring import open_embedder
 from benchmarks.charts import Panel, picture
+from benchmarks.figures import Figures
 from benchmarks.servers import Server, serving
 from benchmarks.synthetic import asked_about, make, open_vectors
 from index.library import Library
@@ -255,8 +256,7 @@ def main() -> None:
     sizes = [int(size) for size in given.sizes.split(",")]
     results = measured(given.keep, sizes, given.retrievals, given.questions, given.warm_up)
     ran_on = {**machine(), "retrievals": given.retrievals, "questions": given.questions, "warm-up": given.warm_up}
-    for name, value in ran_on.items():
-        print(f"{name:12} {value}")
+    Figures(width=12).add_all(ran_on)
     print("vectors      real ones for the real passages, plausible ones for the rest (benchmarks/synthetic.py)")
     print(table(results))
     if given.save is not None:

@@ -23,6 +23,7 @@ from random import Random
 from typing import Any
 
 from api.bench import machine
+from benchmarks.figures import Figures
 from benchmarks.standin import StandIn, by_fingerprint
 from benchmarks.victim import Order, Victims
 from index.change import compact
@@ -118,17 +119,11 @@ def resident_mib(process: int | str = "self") -> float:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-class Measured:
-    """The figures so far, printed as they come."""
+class Measured(Figures):
+    """The figures so far, and of what is watched by whoever asks meanwhile."""
 
     def __init__(self, quiet: bool) -> None:
-        self.figures: dict[str, Any] = {}
-        self._quiet = quiet
-
-    def add(self, name: str, value: Any) -> None:
-        self.figures[name] = value
-        if not self._quiet:
-            print(f"{name:58} {value}", flush=True)
+        super().__init__(width=58, quiet=quiet)
 
     @contextmanager
     def watched(self, name: str, asker: Asker) -> Iterator[None]:
@@ -264,13 +259,12 @@ def main() -> None:
     given = parser.parse_args()
     few_arenas()  # as every command does
     measured = Measured(given.json)
-    for name, value in machine().items():
-        measured.add(name, value)
+    measured.add_all(machine())
     measured.add("embedder", "a stand-in that counts words; a real one takes most of a sync")
     with tempfile.TemporaryDirectory(prefix="citespan-library-") as scratch:
         measure(Path(scratch), given.passages, given.per_document, given.cycles, measured)
     if given.json:
-        print(json.dumps(measured.figures))
+        print(json.dumps(measured.found))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 from api.settings import Settings
 from api.wiring import open_embedder, open_service
 from benchmarks.data import news, news_without_sources, squad_open
+from benchmarks.figures import Figures
 from benchmarks.run import run
 
 
@@ -33,8 +34,7 @@ def main() -> None:
     for questions, risk in [*sets, (squad_open().sample(arguments.questions), None)]:
         _, figures = run(questions, embedder, service, risk)
         results.append(figures)
-        for name, value in figures.items():
-            print(f"{name:28} {value}", flush=True)
+        Figures().add_all(figures)
         print()
     if arguments.save is not None:
         arguments.save.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
