@@ -347,22 +347,32 @@ class LocalStore(Generations[GenerationStore]):
         if self.library.generation().number == self._current.generation.number:
             return False
         with self._refreshing:
-            generation = self.library.generation()
             before = self._current
-            if generation.number == before.generation.number:
+            if not self._take_up(before):
                 return False
-            self._words.reload()
-            made_by = self.library.meta["embedder"]
-            if made_by != before.embedder.fingerprint:
-                other = self._other_embedder(made_by)
-                check_embedder(self.library, other)
-                self._current = self._stand(generation, other, None)
-            else:
-                self._current = self._stand(generation, before.embedder, before)
             self._forget_past(before, self._current)
         del before  # questions under way may still hold it; else it is freed here
         give_back()
         return True
+
+    def _take_up(self, before: GenerationStore) -> bool:
+        """Have the newest generation answer; return False if that is the one `before`. Under the lock."""
+        while (generation := self.library.generation()).number != before.generation.number:
+            self._words.reload()
+            made_by = self.library.meta["embedder"]
+            try:
+                if made_by != before.embedder.fingerprint:
+                    other = self._other_embedder(made_by)
+                    check_embedder(self.library, other)
+                    self._current = self._stand(generation, other, None)
+                else:
+                    self._current = self._stand(generation, before.embedder, before)
+                return True
+            except LibraryDamaged:
+                # It may only have been purged of while its vectors were read; then there is a newer one.
+                if self.library.generation().number == generation.number:
+                    raise
+        return False
 
     def _stand(self, generation: Generation, embedder: Embedder, like: GenerationStore | None) -> GenerationStore:
         if like is None:

@@ -3,16 +3,19 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from index.change import delete
 from index.errors import LibraryFormat, LibraryNotFound, UnknownDocument, UnknownRevision
 from index.library import Library
+from index.naming import document_id
 from index.store import GenerationStore, LibraryTexts, LocalStore, live_passages
 from index.sync import sync
 from index.types import Document, Filter, Passage
@@ -227,6 +230,24 @@ def test_generations_of_another_process_are_taken_up(tmp_path: Path, folder: Pat
     assert store.current().generation.number == 3
     assert texts_by_words(store.current(), "lamp") == ["The lamp is mended."]
     assert store.current().vectors.ids() == store.library.live_ids(3)
+
+
+def test_a_generation_that_is_purged_of_while_it_is_taken_up_gives_way_to_the_next(
+    tmp_path: Path, folder: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(folder, {"secret.txt": "The cipher is changed at dawn.", "late.txt": "The late ferry waits."})
+    sync(tmp_path / "library", EMBEDDER, [folder])
+    stored_vectors, purges = Library.stored_vectors, ["secret.txt"]
+
+    def purged_meanwhile(self: Library, ids: Iterable[int]) -> Iterator[tuple[list[int], NDArray[np.float16]]]:
+        if purges:
+            delete(tmp_path / "library", [document_id(purges.pop())], purge=True)
+        return stored_vectors(self, ids)
+
+    monkeypatch.setattr(Library, "stored_vectors", purged_meanwhile)
+    assert store.refresh() is True
+    assert store.current().generation.number == 3
+    assert texts_by_words(store.current(), "cipher ferry") == ["The late ferry waits."]
 
 
 def test_a_sync_under_way_does_not_show(tmp_path: Path, folder: Path, store: LocalStore) -> None:
