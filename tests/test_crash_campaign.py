@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.asker import Quoted, Reply, wrong_in
 from benchmarks.crash import COUNTS, run
+from benchmarks.postgres import PostgresServer
 from index.types import Revision
 
 
@@ -15,12 +16,14 @@ def test_kills_at_random_moments_lose_nothing_and_fail_no_question() -> None:
     assert tally.checked > 0
 
 
-def test_neither_do_they_where_the_library_is_in_postgresql_and_another_folder_is_asked(postgres: str) -> None:
-    tally = run(12, seed=20260111, postgres=postgres)
+def test_neither_do_they_where_the_library_is_in_postgresql_which_crashes_too_and_another_folder_is_asked() -> None:
+    with PostgresServer(durable=True) as database:
+        tally = run(12, seed=20260111, database=database)
     assert (tally.wrong, {name: tally.counts[name] for name in COUNTS}) == ([], dict.fromkeys(COUNTS, 0))
     assert sum(tally.rounds.values()) == 14
     assert tally.kills["before the commit"] > 0
     assert tally.checked > 0
+    assert tally.database_crashes > 0
 
 
 def test_the_campaign_sees_a_reply_that_is_not_from_its_generation() -> None:
