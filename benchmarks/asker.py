@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from benchmarks.crashworld import Held
 from benchmarks.standin import by_fingerprint
-from index.errors import GenerationPurged, UnknownGeneration
+from index.errors import GenerationPurged, LibraryUnreachable, UnknownGeneration
 from index.store import GenerationStore, LocalStore
 from index.types import Filter, Revision
 
@@ -77,7 +77,7 @@ class Askers:
         self.replies: deque[Reply] = deque()
         self.refused: deque[tuple[int, type[Exception]]] = deque()
         self.failed: list[str] = []
-        self.asked = self.again = 0
+        self.asked = self.again = self.turned_away = 0
         self.earlier: Sequence[int] = ()
         self._words = words
         self._stop = threading.Event()
@@ -99,6 +99,8 @@ class Askers:
         while not self._stop.wait(_REFRESH_SECONDS):
             try:
                 self.store.refresh()
+            except LibraryUnreachable:
+                continue
             except Exception as error:  # as the server does: the generation at hand answers, the next round tries again
                 self.failed.append(f"refresh: {type(error).__name__}: {error}")
 
@@ -110,6 +112,8 @@ class Askers:
             self.asked += 1
             try:
                 self._ask(word, earlier)
+            except LibraryUnreachable:  # the database is down for longer than anybody waits: 503, as the service says
+                self.turned_away += 1
             except Exception as error:
                 self.failed.append(f"{type(error).__name__}: {error}")
             time.sleep(0.0005)  # or the threads would leave the campaign itself nothing of this process

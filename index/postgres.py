@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from psycopg import conninfo, sql
 from psycopg.pq import TransactionStatus
 
-from index.database import Rows, Slice, Values
+from index.database import Result, Rows, Slice, Values
 from index.errors import DiskFull, LibraryBusy, LibraryDamaged, LibraryError, LibraryUnreachable
 from index.schema import DDL, FORMAT, LATER_DDL
 
@@ -68,7 +68,6 @@ _SLICES = (
     "WITH ORDINALITY AS w (revision, start, size, place) JOIN revisions r ON r.number = w.revision ORDER BY w.place"
 )
 _VACUUM = "VACUUM revisions, versions, lives, bands, vectors, passages, rekeyed, files, origins, quantisers"
-Result = TypeVar("Result")
 
 
 class PostgresTruth:
@@ -248,15 +247,22 @@ class PostgresDatabase:
         """Return True: there was no library in PostgreSQL before all of the tables were thought of."""
         return True
 
-    @contextmanager
-    def moment(self) -> Iterator[None]:
+    def at_one_moment(self, read: Callable[[], Result]) -> Result:
+        try:
+            return self._read_at_one_moment(read)
+        except LibraryUnreachable:
+            # The connection was lost between two statements; the first of them makes another one.
+            return self._read_at_one_moment(read)
+
+    def _read_at_one_moment(self, read: Callable[[], Result]) -> Result:
         self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
-            yield
+            found = read()
         except BaseException:
             self.rollback()
             raise
         self.execute("COMMIT")
+        return found
 
     def begin(self) -> None:
         self.execute("BEGIN")

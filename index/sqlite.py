@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from index.database import Slice, Values
+from index.database import Result, Slice, Values
 from index.errors import DiskFull, LibraryBusy, LibraryDamaged, LibraryError, LibraryReadOnly
 from index.schema import DDL, FORMAT, LATER_DDL
 
@@ -102,8 +102,8 @@ class SqliteDatabase(sqlite3.Connection):
     def has(self, table: str) -> bool:
         return self.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is not None
 
-    def moment(self) -> AbstractContextManager[object]:
-        return nullcontext()
+    def at_one_moment(self, read: Callable[[], Result]) -> Result:
+        return read()
 
     def begin(self) -> None:
         self.execute("BEGIN IMMEDIATE")

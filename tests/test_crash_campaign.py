@@ -7,6 +7,7 @@ import pytest
 from benchmarks import cut
 from benchmarks.asker import Quoted, Reply, wrong_in
 from benchmarks.crash import COUNTS, run
+from benchmarks.postgres import PostgresServer
 from index.types import Revision
 
 
@@ -23,12 +24,14 @@ def test_whatever_change_is_cut_short_the_next_ones_leave_what_they_must(seed: i
     assert cut.play(seed) == []
 
 
-def test_neither_do_they_where_the_library_is_in_postgresql_and_another_folder_is_asked(postgres: str) -> None:
-    tally = run(12, seed=20260111, postgres=postgres)
+def test_neither_do_they_where_the_library_is_in_postgresql_which_crashes_too_and_another_folder_is_asked() -> None:
+    with PostgresServer(durable=True) as database:
+        tally = run(12, seed=20260111, database=database)
     assert (tally.wrong, {name: tally.counts[name] for name in COUNTS}) == ([], dict.fromkeys(COUNTS, 0))
     assert sum(tally.rounds.values()) == 14
     assert tally.kills["before the commit"] > 0
     assert tally.checked > 0
+    assert tally.database_crashes > 0
 
 
 def test_the_campaign_sees_a_reply_that_is_not_from_its_generation() -> None:

@@ -20,7 +20,7 @@ from api.app import allowed_hosts, create_app
 from api.middleware import CONTENT_SECURITY_POLICY
 from api.settings import Settings
 from api.wiring import Runtime
-from index.errors import CitespanError, LibraryBusy, LibraryDamaged
+from index.errors import CitespanError, LibraryBusy, LibraryDamaged, LibraryUnreachable
 from tests.services import Failing
 
 Json = dict[str, Any]
@@ -271,6 +271,14 @@ def test_a_busy_library_says_when_to_come_back(runtime: Runtime) -> None:
     response = ask(failing(runtime, LibraryBusy(f"/home/{SECRET}: another process is writing")), question=QUESTION)
     assert_problem(response, 503, "library-busy")
     assert int(response.headers["retry-after"]) > 0
+
+
+def test_a_truth_that_does_not_answer_says_so_too_and_not_where_it_is(runtime: Runtime) -> None:
+    error = LibraryUnreachable(f"postgresql://citespan@{SECRET}/papers: the connection was lost")
+    response = ask(failing(runtime, error), question=QUESTION)
+    assert_problem(response, 503, "library-unreachable")
+    assert int(response.headers["retry-after"]) > 0
+    assert SECRET not in response.text
 
 
 # ---- what browsers are told ----------------------------------------------------------------------------------------

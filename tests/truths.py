@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.postgres import postgres_server
+from benchmarks.postgres import PostgresServer
 from index.truth import adopt
 
 TRUTHS = ("sqlite", "postgresql")
@@ -20,8 +20,8 @@ _NUMBERS = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Yield the address of a PostgreSQL server of this session."""
-    with postgres_server() as address:
-        yield address
+    with PostgresServer() as server:
+        yield server.address
 
 
 # Of a module, because Hypothesis runs a test many times with what is a function's.
