@@ -27,6 +27,7 @@ from index.remote.points import Times, day
 from index.remote.store import QdrantStore
 from index.report import SyncPolicy
 from index.schema import FOREVER
+from index.scope import ScopedStores
 from index.store import LocalStore
 from index.sync import sync
 from index.terms import terms
@@ -487,3 +488,13 @@ def test_a_lexicon_of_another_format_is_not_taken(folder: Path) -> None:
     db.close()
     assert forward(folder, engine)[0] == 30
     assert len(engine.collections()) == 2
+
+
+def test_whoever_sees_the_documents_of_some_tags_finds_the_same(both: tuple[LocalStore, QdrantStore]) -> None:
+    here, there = (ScopedStores(store, frozenset({"moon"})).current() for store in both)
+    for where in (Filter(), Filter(tags=frozenset({"sea"})), Filter(published_from="2026-01-10")):
+        found = here.by_words("high tide", 50, where)
+        assert rows(there.by_words("high tide", 50, where)) == rows(found)
+        assert {tag for hit in found for tag in hit.passage.document.tags} == {"sea", "moon"}
+        query = EMBEDDER.embed(["high moon"])[0]
+        assert rows(there.by_vector(query, 50, where)) == rows(here.by_vector(query, 50, where))
