@@ -155,3 +155,29 @@ def test_copies_are_shown(run: Run, sources: Path) -> None:
         "b.txt", "a.txt"
     ]  # fmt: skip
     assert output(run("show", listed(run)["a.txt"], "--json"))["copies"] == ["b.txt"]
+
+
+def test_a_library_is_kept_in_postgresql_and_embedded_in_parts(
+    run: Run, sources: Path, tmp_path: Path, postgres: str
+) -> None:
+    said = run("init", "--truth", postgres, "--schema", "cli").stdout
+    assert said == f"the truth of {tmp_path / 'library'} is {postgres}, schema cli; the first sync makes the library\n"
+    parts = [output(run("embed", sources, "--part", f"{number}/2", "--json")) for number in (1, 2)]
+    assert (sum(part["files"] for part in parts), sum(part["embedded"] for part in parts)) == (2, 2)
+    assert run("embed", sources).stdout.startswith("part 1 of 1: 2 files, 0 known before, 2 passages, 0 embedded in ")
+    report = output(run("sync", sources, "--json"))
+    assert (report["generation"], report["embedded"], len(listed(run))) == (1, 0, 2)
+    assert output(run("init", "--truth", postgres, "--schema", "cli", "--json"))["generation"] == 1
+    assert "found in PostgreSQL, revisions.text" in run("absent", BOATS, code=1).stdout
+    run("delete", listed(run)["boats.txt"], "--purge")
+    assert run("absent", BOATS).stdout.endswith("none found\n")
+    assert output(run("backup", tmp_path / "saved", "--json", code=1))["error"]["code"] == "library-error"
+    assert "pg_dump" in run("backup", tmp_path / "saved", code=1).stderr
+
+
+def test_what_init_and_embed_cannot_take_is_said(run: Run, sources: Path, tmp_path: Path) -> None:
+    refused = run("init", "--truth", "postgresql://me:zanzibar@localhost/papers", code=1).output
+    assert "PGPASSWORD" in refused
+    assert "zanzibar" not in refused
+    assert "the first of four is 1/4" in run("embed", sources, "--part", "5/4", code=2).output.replace("\n", " ")
+    assert not (tmp_path / "library" / "truth.json").exists()
