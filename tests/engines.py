@@ -11,7 +11,8 @@ from qdrant_client import QdrantClient
 from index.library import Library
 from index.remote.address import Address
 from index.remote.circuit import Circuit
-from index.remote.engine import Engine, Patience
+from index.remote.engine import Engine
+from index.remote.patience import Patience
 from index.remote.store import QdrantStore
 from index.store import LocalStore
 from index.types import Filter, Hit

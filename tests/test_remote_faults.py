@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections import deque
 from collections.abc import Iterator
 from itertools import cycle, islice
@@ -22,8 +23,9 @@ from index.errors import StoreError, StoreUnavailable
 from index.library import Library
 from index.remote.address import Address
 from index.remote.circuit import Circuit
-from index.remote.engine import Engine, Patience
+from index.remote.engine import Engine
 from index.remote.forward import bring_forward
+from index.remote.patience import Patience
 from index.sync import sync
 from tests.engine_server import EngineServer, Fault, served
 from tests.engines import AT_ONCE, QUIET, assert_alike, in_memory
@@ -363,6 +365,13 @@ def test_the_commands_keep_the_engine_in_step_and_doctor_finds_what_nothing_uses
     }  # fmt: skip
     code, told, _ = citespan(library, "doctor", *to, "--json")
     assert (code, json.loads(told)[-1]["what"]) == (0, "store")
+
+
+@pytest.mark.parametrize("part", ["qdrant_client", "tenacity"])
+def test_without_the_extra_it_is_named(folder: Path, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, part, None)
+    with pytest.raises(StoreError, match=rf"{part} not installed; run `pip install 'citespan\[qdrant\]'`"):
+        open_engine(Settings(library=folder, store="qdrant://host/news"))
 
 
 def test_what_is_no_address_is_a_wrong_option(tmp_path: Path) -> None:

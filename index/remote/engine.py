@@ -5,20 +5,19 @@ Every call here may be repeated: it is retried while the engine is busy or out o
 
 from __future__ import annotations
 
-import logging
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import StoreError, StoreUnavailable
+from index.errors import StoreError
 from index.remote.address import Address
 from index.remote.circuit import Circuit
+from index.remote.patience import Patience, asked
 from index.remote.points import Point, Sparse, Times, day, in_batches, spoken
 from index.types import Filter
 
@@ -27,32 +26,16 @@ if TYPE_CHECKING:
     from qdrant_client import models as qdrant
 
 DENSE, WORDS = "dense", "words"
-# Seconds that a change may take, tries of a search and of a change, and between them from how many seconds on.
+_NEEDED = ("qdrant_client", "tenacity")
+# Seconds that a change may take.
 _CHANGE_SECONDS = 60
-_SEARCH_TRIES = 2
-_CHANGE_TRIES = 6
-_WAIT_SECONDS = 0.1
-_MOST_SECONDS = 10.0
 # Points named in one request.
 _NAMED = 1_000
 # More documents than that are not named in a filter: what is left over is seen by its passages.
 _DOCUMENTS = 2_000
 # How wide a search goes through its graph, at least.
 _WIDTH = 256
-# What is repeated with hope: the engine is busy, being moved, or starting.
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-_PASSING_GRPC = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "INTERNAL", "UNKNOWN"})
-_log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How often a search and a change are tried, and how to wait between two tries."""
-
-    searches: int = _SEARCH_TRIES
-    changes: int = _CHANGE_TRIES
-    sleep: Callable[[float], None] = time.sleep
 
 
 class Engine:
@@ -80,12 +63,11 @@ class Engine:
 
         :raises StoreError: if its client is not installed.
         """
-        try:
-            from qdrant_client import QdrantClient
-        except ImportError as error:
-            raise StoreError(
-                f"{address}: the client of Qdrant is not installed; run `pip install 'citespan[qdrant]'`"
-            ) from error
+        missing = [name for name in _NEEDED if find_spec(name) is None]
+        if missing:
+            raise StoreError(f"{address}: {', '.join(missing)} not installed; run `pip install 'citespan[qdrant]'`")
+        from qdrant_client import QdrantClient
+
         with warnings.catch_warnings():
             # That a key is sent without TLS is for docs/scale.md to say, and not at every start.
             warnings.simplefilter("ignore", UserWarning)
@@ -299,42 +281,10 @@ class Engine:
     # ---- patience ---------------------------------------------------------------------------------------------------
 
     def _search(self, call: Callable[[], _Result]) -> _Result:
-        return self._asked(call, self._patience.searches)
+        return asked(call, self.address, self.circuit, self._patience.searches, self._patience)
 
     def _change(self, call: Callable[[], _Result]) -> _Result:
-        return self._asked(call, self._patience.changes)
-
-    def _asked(self, call: Callable[[], _Result], tries: int) -> _Result:
-        """Return what a call does, tried several times; the circuit is asked first and told after."""
-        import tenacity
-
-        if (seconds := self.circuit.enter()) is not None:
-            raise StoreUnavailable(f"{self.address} did not answer lately and is not asked now", seconds)
-        waits = tenacity.wait_random_exponential(multiplier=_WAIT_SECONDS, max=_MOST_SECONDS)
-        again = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(tries), reraise=True, retry=tenacity.retry_if_exception(_is_passing),
-            wait=lambda state: max(waits(state), _asked_to_wait(state)), sleep=self._patience.sleep,
-        )  # fmt: skip
-        was_closed = self.circuit.is_closed
-        try:
-            result = again(call)
-        except Exception as error:
-            if _is_passing(error):
-                seconds = self.circuit.failed()
-                if was_closed and not self.circuit.is_closed:
-                    _log.warning("%s does not answer (%s) and is left alone for a while", self.address, _said(error))
-                raise StoreUnavailable(f"{self.address} does not answer ({_said(error)})", seconds) from error
-            self.circuit.succeeded()  # it is there, and refuses
-            if _status(error) is None and not isinstance(error, ValueError):
-                raise
-            raise StoreError(f"{self.address} refuses ({_said(error)}){_way_out(error)}") from error
-        except BaseException:
-            self.circuit.failed()
-            raise
-        self.circuit.succeeded()
-        if not was_closed:
-            _log.warning("%s answers again", self.address)
-        return result
+        return asked(call, self.address, self.circuit, self._patience.changes, self._patience)
 
 
 def live(generation: int, where: Filter) -> qdrant.Filter:
@@ -376,41 +326,3 @@ def _payload(record: qdrant.Record) -> Mapping[str, object]:
 def _vectors(record: qdrant.Record) -> Mapping[str, Any]:
     assert isinstance(record.vector, Mapping)
     return record.vector
-
-
-def _status(error: BaseException) -> int | str | None:
-    """Return the HTTP status or the gRPC code that a call ended in, None for anything else."""
-    status: int | None = getattr(error, "status_code", None)
-    if status is not None:
-        return status
-    if hasattr(error, "retry_after_s"):
-        return 429
-    code = getattr(error, "code", None)
-    return str(code().name) if callable(code) else None
-
-
-def _is_passing(error: BaseException) -> bool:
-    """Return whether a call that ended so may come out better another time."""
-    from qdrant_client.http.exceptions import ResponseHandlingException
-
-    status = _status(error)
-    return isinstance(error, ResponseHandlingException) or status in _PASSING or status in _PASSING_GRPC
-
-
-def _asked_to_wait(state: Any) -> float:
-    """Return how long the engine said to wait, as far as that is bearable."""
-    error = state.outcome.exception() if state.outcome is not None else None
-    return min(_MOST_SECONDS, float(getattr(error, "retry_after_s", 0)))
-
-
-def _said(error: BaseException) -> str:
-    """Return how a call ended; what the engine said of it may repeat what was sent."""
-    status = _status(error)
-    source = getattr(error, "source", error)
-    return f"{status}" if status is not None else type(source).__name__
-
-
-def _way_out(error: BaseException) -> str:
-    if _status(error) in (401, 403, "UNAUTHENTICATED", "PERMISSION_DENIED"):
-        return "; set store_key, or CITESPAN_STORE_KEY, to its key"
-    return ""

@@ -7,7 +7,6 @@ is there. A first load, and one for another embedder, goes into a collection of 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import secrets
@@ -25,14 +24,12 @@ from index.errors import LibraryBusy, StoreError
 from index.exact import unit
 from index.library import Library
 from index.remote import lexicon as lexicons
-from index.remote.address import Address
 from index.remote.engine import Engine
 from index.remote.lexicon import Changes, Key, Lexicon
+from index.remote.names import Names, Stand, begun, names_of, standing
 from index.remote.points import Lives, Point, Terms, Times, about, codes, in_batches, sparse
 from index.words import worths
 
-# Another number, and every library is loaded anew.
-FORMAT = "1"
 _LOCK = "forward.lock"
 # Passages a request, requests under way at a time, and waiting beside them.
 _BATCH = 200
@@ -54,62 +51,6 @@ class Forwarded:
     sent: int
     changed: int
     deleted: int
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What the collections of one library are called in an engine."""
-
-    name: str
-    history: str
-
-    def of(self, embedder: str) -> str:
-        """Return how the collections with vectors by an embedder begin."""
-        kind = hashlib.sha256(f"{FORMAT} {embedder}".encode()).hexdigest()[:8]
-        return f"{self.name}.{self.history}.{kind}."
-
-    def owns(self, collection: str) -> bool:
-        """Return whether a collection is of this library."""
-        return collection.startswith(f"{self.name}.{self.history}.")
-
-    def whole(self, generation: int) -> str:
-        """Return the name that stands for the collection once it holds all up to a generation."""
-        return f"{self.name}.g{generation}"
-
-    def generation(self, alias: str) -> int | None:
-        """Return the generation that such a name tells of; None for any other name."""
-        number = alias.removeprefix(f"{self.name}.g")
-        return int(number) if number != alias and number.isdecimal() else None
-
-
-@dataclass(frozen=True, slots=True)
-class Stand:
-    """The collection in use, and the generation up to which it is whole."""
-
-    collection: str
-    generation: int
-
-
-def names_of(library: Library, address: Address) -> Names:
-    """Return what the collections of a library are called at an address."""
-    return Names(address.name, library.meta["history"])
-
-
-def standing(names: Names, aliases: dict[str, str]) -> Stand | None:
-    """Return which collection is in use, by the names in an engine; None if none is.
-
-    :raises StoreError: if the name stands for what is none of this library's.
-    """
-    collection = aliases.get(names.name)
-    if collection is None:
-        return None
-    if not names.owns(collection):
-        raise StoreError(
-            f"{names.name} stands for {collection}, which is not of this library; "
-            "take another name, or delete that one if nobody uses it"
-        )
-    numbers = [names.generation(alias) for alias, stands_for in aliases.items() if stands_for == collection]
-    return Stand(collection, max((number for number in numbers if number is not None), default=0))
 
 
 def bring_forward(
@@ -135,13 +76,6 @@ def bring_forward(
             return Forwarded(forward.until, lexicon.collection, forward.sent, forward.changed, forward.deleted)
         finally:
             lexicon.close()
-
-
-def is_behind(library: Library, stand: Stand | None, purged: frozenset[str]) -> bool:
-    """Return whether there is anything to bring forward; `purged` are documents that were purged and taken out."""
-    if stand is None or stand.generation != library.generation().number:
-        return library.generation().number > 0
-    return not library.purged_since(stand.generation) <= purged
 
 
 @contextmanager
@@ -191,21 +125,6 @@ def _lexicon(library: Library, engine: Engine, names: Names, stand: Stand | None
     lexicon = Lexicon.make(folder, collection, embedder)
     engine.make(collection, dimensions)
     return lexicon
-
-
-def begun(library: Library, names: Names) -> list[str]:
-    """Return the collections of a library that are being loaded, or whose load was interrupted."""
-    found = []
-    for collection in lexicons.kept(library.folder):
-        if collection.startswith(names.of(library.meta["embedder"])):
-            try:
-                lexicon = Lexicon(lexicons.place(library.folder, collection))
-            except OSError:
-                continue
-            if lexicon.active == 0 and not lexicon.is_given_up:
-                found.append(collection)
-            lexicon.close()
-    return found
 
 
 def oldest(library: Library) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from index.library import Library
 from index.remote import lexicon as lexicons
 from index.remote.engine import Engine
-from index.remote.forward import begun, names_of, standing
+from index.remote.names import begun, names_of, standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from index.library import Library
 from index.postings import FIELDS
 from index.remote import lexicon as lexicons
 from index.remote.engine import Engine
-from index.remote.forward import Progress, Stand, bring_forward, is_behind, names_of, standing
+from index.remote.forward import Progress, bring_forward
 from index.remote.lexicon import Key, Lexicon
+from index.remote.names import Stand, is_behind, names_of, standing
 from index.remote.points import Sparse, Terms, codes
 from index.store import NOTHING, Found, Generations, SearchedTexts, check_embedder
 from index.types import Filter, Generation, Hit, Passage
