@@ -128,6 +128,44 @@ def test_a_writer_of_one_folder_keeps_out_those_of_all_others(library: Path, oth
         assert writer.generation == 2
 
 
+def test_what_is_asked_of_either_truth_is_told_the_same(tmp_path: Path, postgres: str) -> None:
+    head = "---\ntags: [press, {tag}]\nlanguage: {language}\ndate: {date}\nauthor: Ann\n---\n"
+    given = [
+        ("tide", "open", "en-GB", "2026-01-10"),
+        ("lamp", "closed", "de", "2026-02-01"),
+        ("boat", "open", "en", ""),
+    ]
+    files = {
+        f"{name}.md": head.format(tag=tag, language=language, date=date) + f"The {name} is here. It is 100% so: a?b."
+        for name, tag, language, date in given
+    }
+    sources = write_files(tmp_path / "files", files)
+    told = []
+    for folder in (tmp_path / "plain", in_postgres(tmp_path / "shared", postgres)):
+        write_files(sources, files)
+        sync(folder, HashingEmbedder(), [sources])
+        write_files(sources, {"tide.md": files["tide.md"].replace("is here", "was there")})
+        sync(folder, HashingEmbedder(), [sources])
+        with closing(LocalStore(folder, HashingEmbedder())) as store:
+            library, now = store.library, store.current()
+            ids = tuple(document.id for document in library.documents(2))
+            wheres = [
+                Filter(), Filter(tags=frozenset({"open", "none"})), Filter(language="en"), Filter(language="de-AT"),
+                Filter(published_from="2026-01-10"), Filter(published_to="2026-01-31"),
+                Filter(document_ids=frozenset(ids[:2])), Filter(document_ids=frozenset()),
+            ]  # fmt: skip
+            hits = [[(h.passage.text, h.score) for h in now.by_words("here there", 9, where)] for where in wheres]
+            told.append(
+                (hits, [library.admitted_ids(2, where) for where in wheres], sorted(library.entries(2)),
+                 library.diff(1, 2), sorted(library.lives(2)), library.documents_named(2, ids[::-1]),
+                 [(past.revision, past.added, past.removed) for past in library.revisions(2, ids[0], limit=9)],
+                 library.copies(2, library.document(2, ids[0]).group), library.counts(1), library.live_ids(1)),
+            )  # fmt: skip
+    assert told[0] == told[1]
+    counts = [len(found) for found in told[0][1]]
+    assert counts == [3, 2, 2, 1, 2, 1, 2, 0]
+
+
 # ---- connections -------------------------------------------------------------------------------------------------
 
 
