@@ -198,6 +198,7 @@ def capacity(keep: Path, embedder: Embedder, passages: int, lives: bool) -> dict
             f"bytes a passage: {part}": size for part, size in _sizes(Path(scratch) / "bench", passages).items()
         }
         figures |= _searches(engine, asked[:_ASKED])
+        figures[f"of the {DEPTH} nearest, found by the graph"] = _recall(client, asked[:_ASKED])
         if lives:
             figures |= _nested(shard, asked[:_ASKED])
         shard.close()
@@ -231,6 +232,19 @@ def _searches(engine: Engine, asked: Sequence[Point]) -> dict[str, str]:
             words.append(1000 * (time.perf_counter() - began))
         found |= {f"ms by vector{name}": _middle(near), f"ms by 12 terms{name}": _middle(words)}
     return found
+
+
+def _recall(client: EdgeClient, asked: Sequence[Point]) -> str:
+    """Return the share of the nearest, as all vectors compared tell them, that a search by the graph has."""
+    graph, every = (Engine(client, replace(_ADDRESS, exact=exact)) for exact in (False, True))  # type: ignore[arg-type]
+    shares = []
+    for point in asked:
+        near = [
+            {number for number, _ in engine.near("bench", point.vector, 2 * DEPTH + 16, 9, Filter())[:DEPTH]}
+            for engine in (graph, every)
+        ]
+        shares.append(len(near[0] & near[1]) / DEPTH)
+    return f"{statistics.mean(shares):.2%}"
 
 
 def _nested(shard: edge.EdgeShard, asked: Sequence[Point]) -> dict[str, str]:

@@ -50,7 +50,7 @@ def test_the_real_engine_gives_the_same_answers_through_changes(tmp_path: Path, 
     assert_counted(folder, engine(client))
 
 
-def test_it_settles_equals_and_ranks_alike_where_its_graph_is_built(tmp_path: Path, client: EdgeClient) -> None:
+def test_it_settles_equals_and_ranks_alike_before_and_after_its_optimiser(tmp_path: Path, client: EdgeClient) -> None:
     folder, files = tmp_path / "library", tmp_path / "files"
     write_files(files, {f"{n:03}.md": f"The tide of {n % 40} is {'very ' * (n % 3)}high." for n in range(240)})
     sync(folder, EMBEDDER, [files])

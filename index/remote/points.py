@@ -1,8 +1,8 @@
 """What a passage is in the engine: a point with its vector, its words, and what filters ask about.
 
 When a passage counts is told by plain fields, because the engine looks into its indexes for those and would read each
-point for a list of lives (`python -m benchmarks.qdrant --lives`): from `added` on, before `removed`, and not in the
-generations that are named `away`, between two lives.
+point for a list of lives (`python -m benchmarks.qdrant --passages 20000 --lives`): from `added` on, before `removed`,
+and not in the generations that are named `away`, between two lives.
 """
 
 from __future__ import annotations
