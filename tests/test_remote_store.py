@@ -35,6 +35,7 @@ from index.types import Filter
 from tests.engines import ADDRESS, QUIET, assert_alike, in_memory, kept, points, rows
 from tests.fakes import HashingEmbedder, write_files
 from tests.libraries import ids, interrupted_at
+from tests.truths import in_postgres
 
 pytestmark = pytest.mark.filterwarnings(QUIET)
 
@@ -498,3 +499,18 @@ def test_whoever_sees_the_documents_of_some_tags_finds_the_same(both: tuple[Loca
         assert {tag for hit in found for tag in hit.passage.document.tags} == {"sea", "moon"}
         query = EMBEDDER.embed(["high moon"])[0]
         assert rows(there.by_vector(query, 50, where)) == rows(here.by_vector(query, 50, where))
+
+
+def test_a_library_in_postgresql_is_brought_forward_as_one_in_a_file_is(tmp_path: Path, postgres: str) -> None:
+    files = write_files(tmp_path / "files", {f"{n}.md": document(n, f"The tide of {n} is high.") for n in range(8)})
+    library, engine = in_postgres(tmp_path / "library", postgres), in_memory()
+    sync(library, EMBEDDER, [files])
+    assert_alike(library, engine, QUERIES, FILTERS)
+    delete(library, [ids(library)["3.md"]], purge=True)
+    (files / "4.md").unlink()
+    write_files(files, {"5.md": document(5, "The harbour sleeps.")})
+    sync(library, EMBEDDER, [files])
+    assert_alike(library, engine, QUERIES, FILTERS)
+    rollback(library, 2)
+    compact(library, keep_last=2, grace=timedelta(0))
+    assert_alike(library, engine, QUERIES, FILTERS)
