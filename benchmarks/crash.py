@@ -99,6 +99,7 @@ class Campaign:
         self.tally = Tally()
         self._typical: dict[str, float] = {}
         self._unproven: list[str] = []
+        self._killed: Plan | None = None  # the last change, if it died and has not landed
 
     def start(self) -> None:
         """Make the library: an undisturbed sync."""
@@ -156,6 +157,7 @@ class Campaign:
             for lost in world.observe(plan, outcome.acknowledged, outcome.generation):
                 tally.note("lost acknowledged documents", f"{change}: {lost}")
             self._unproven += world.gone_for_good[purged:]
+            self._killed = plan if outcome.killed and world.newest == before else None
             if outcome.killed:
                 moment = "after the commit" if world.newest > before else "before the commit"
                 tally.kills["of a compaction" if change == "compact" else moment] += 1
@@ -206,6 +208,9 @@ class Campaign:
         server.kill()
         self.tally.server_kills += 1
         try:
+            if self._killed is not None and self.world.landed_late(self._killed):
+                plan = self.world.rebased(plan)
+                self.tally.kills["after the commit, seen later"] += 1
             self._check("server killed", acknowledged=False)
             server.start()
             ended = server.ended(job)

@@ -7,7 +7,7 @@ must hold follows from its names alone, and nothing here repeats how the library
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -165,6 +165,28 @@ class World:
             return wrong
         finally:
             opened.close()
+
+    def landed_late(self, killed: Plan) -> bool:
+        """Take up a killed change if it shows only now, and return whether it does.
+
+        A process that dies between writing the last of its pages and saying so in the file that SQLite's connections
+        share has committed, and nobody sees it until the last connection of all is closed and the next one reads the
+        log anew. It was not acknowledged, so either is right.
+        """
+        opened = Library(self.library)
+        try:
+            now = opened.generation().number
+            held = _held(opened, now)
+            late = now == self.newest + 1 and dict(held.values()) == killed.expected
+            if late:
+                self._landed(killed, now, held)
+            return late
+        finally:
+            opened.close()
+
+    def rebased(self, plan: Plan) -> Plan:
+        """Return a plan that only sends documents, with what the library holds after it by what it holds now."""
+        return replace(plan, expected=self._live() | plan.order.uploads)
 
     def _some(self) -> list[int]:
         whole = sorted(self.kept - self.purged_from)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from random import Random
+
 import pytest
 
 from benchmarks import cut
 from benchmarks.asker import Quoted, Reply, wrong_in
 from benchmarks.crash import COUNTS, run
+from benchmarks.crashworld import World
 from benchmarks.postgres import PostgresServer
+from benchmarks.standin import StandIn
+from benchmarks.victim import change
+from index.library import Library
 from index.types import Revision
 
 
@@ -32,6 +41,30 @@ def test_neither_do_they_where_the_library_is_in_postgresql_which_crashes_too_an
     assert tally.kills["before the commit"] > 0
     assert tally.checked > 0
     assert tally.database_crashes > 0
+
+
+def test_a_killed_change_that_only_a_restart_brings_to_light_is_no_fault(tmp_path: Path) -> None:
+    world = World(tmp_path / "library", tmp_path / "files", Random(1), ("stand-in",))
+    first = world.plan("sync")
+    assert world.observe(first, True, change(asdict(first.order), StandIn("stand-in"))) == []
+    reader = Library(world.library)
+    reader.generation()
+    shared = world.library / "library.sqlite-shm"
+    # Both copies of the header by which connections know how far the log goes, as they are before the change.
+    header = shared.read_bytes()[:136]
+    killed = world.plan("delete")
+    change(asdict(killed.order), StandIn("stand-in"))
+    with shared.open("r+b") as file:
+        file.write(header)
+    assert world.observe(killed, False, None) == []
+    assert world.newest == 1
+    # All who had it open are dead.
+    world.library = shutil.copytree(world.library, tmp_path / "after", ignore=shutil.ignore_patterns("*-shm"))
+    reader.close()
+    assert world.landed_late(killed) is True
+    assert world.newest == 2
+    assert world.observe(killed, False, None) == []
+    assert world.landed_late(killed) is False
 
 
 def test_the_campaign_sees_a_reply_that_is_not_from_its_generation() -> None:
