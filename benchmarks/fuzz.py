@@ -198,14 +198,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--format", help="one suffix only, as .pdf")
+    parser.add_argument("--format", help="one format only, by its suffix")
     parser.add_argument("--keep", type=Path, help="where the files of findings are kept")
     parser.add_argument("--save", type=Path, help="where to write the figures as JSON")
     given = parser.parse_args()
+    suffix = None if given.format is None else f".{given.format.lstrip('.')}"
+    known = sorted({Path(name).suffix for name, _ in corpus(None)})
+    if suffix not in (None, *known):
+        parser.error(f"there is no file to begin with for {suffix}; there is for {', '.join(known)}")
     end = time.monotonic() + 60 * given.minutes
-    tally = fuzz(lambda: time.monotonic() > end, random.Random(given.seed), given.format, given.keep)
+    tally = fuzz(lambda: time.monotonic() > end, random.Random(given.seed), suffix, given.keep)
     figures = Figures(width=20)
-    figures.add("command", f"python -m benchmarks.fuzz --minutes {given.minutes:g} --seed {given.seed}")
+    only = "" if suffix is None else f" --format {suffix[1:]}"
+    figures.add("command", f"python -m benchmarks.fuzz --minutes {given.minutes:g} --seed {given.seed}{only}")
     figures.add("cases", tally.cases)
     figures.add("minutes", given.minutes)
     figures.add("findings", tally.findings)

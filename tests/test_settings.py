@@ -30,7 +30,7 @@ def test_every_setting_can_be_given_by_the_environment(monkeypatch: pytest.Monke
         "webhook_url": "https://example.org/hook", "webhook_secret": WEBHOOK_SECRET,
         "insecure": "true", "cors_origins": "https://a.example.org, http://localhost:3000", "requests_per_minute": "60",
         "forwarded_allow_ips": "10.0.0.0/8", "tls_cert": "/etc/cert.pem", "tls_key": "/etc/key.pem",
-        "log_format": "json", "log_level": "info",
+        "log_format": "json", "log_level": "info", "store": "qdrant://engine:6333/news", "store_key": "engine's secret",
     }  # fmt: skip
     assert environment.keys() == Settings.model_fields.keys()
     for name, value in environment.items():
@@ -45,6 +45,7 @@ def test_every_setting_can_be_given_by_the_environment(monkeypatch: pytest.Monke
         "insecure": True, "cors_origins": ("https://a.example.org", "http://localhost:3000"), "requests_per_minute": 60,
         "forwarded_allow_ips": "10.0.0.0/8", "tls_cert": Path("/etc/cert.pem"), "tls_key": Path("/etc/key.pem"),
         "log_format": "json", "log_level": "info",
+        "store": "qdrant://engine:6333/news", "store_key": SecretStr("engine's secret"),
     }  # fmt: skip
 
 
