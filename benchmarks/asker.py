@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, Self
+from typing import Any
 
+from benchmarks.actors import Actors
 from benchmarks.crashworld import Held
 from benchmarks.standin import by_fingerprint
 from index.errors import GenerationPurged, LibraryUnreachable, UnknownGeneration
@@ -69,7 +70,7 @@ def wrong_in(reply: Reply, record: Held) -> str:
     return ""
 
 
-class Askers:
+class Askers(Actors):
     """Threads that ask a LocalStore, and one that refreshes it; a context manager."""
 
     def __init__(self, library: Path, embedder: str, words: Sequence[str], threads: int = 2) -> None:
@@ -80,23 +81,14 @@ class Askers:
         self.asked = self.again = self.turned_away = 0
         self.earlier: Sequence[int] = ()
         self._words = words
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask_on, args=(n,), daemon=True) for n in range(threads)]
-        self._threads.append(threading.Thread(target=self._refresh_on, daemon=True))
+        super().__init__([*(partial(self._ask_on, n) for n in range(threads)), self._refresh_on])
 
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+    def __exit__(self, *how: object) -> None:
+        super().__exit__(*how)
         self.store.close()
 
     def _refresh_on(self) -> None:
-        while not self._stop.wait(_REFRESH_SECONDS):
+        while not self.stop.wait(_REFRESH_SECONDS):
             try:
                 self.store.refresh()
             except LibraryUnreachable:
@@ -106,7 +98,7 @@ class Askers:
 
     def _ask_on(self, number: int) -> None:
         chance = Random(number)
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             word = chance.choice(self._words[-400:])
             earlier = chance.choice(self.earlier) if self.earlier and chance.random() < 0.05 else None
             self.asked += 1
@@ -158,7 +150,7 @@ def ask(store: GenerationStore, word: str) -> Reply:
     return Reply(store.generation.number, word, tuple(quotes), frozenset(h.passage.document.id for h in found))
 
 
-class HttpAskers:
+class HttpAskers(Actors):
     """Threads that ask a server over HTTP; `port` may change under them, and is 0 while there is none."""
 
     def __init__(self, port: Callable[[], int], words: Sequence[str], threads: int = 2) -> None:
@@ -169,22 +161,11 @@ class HttpAskers:
         self.earlier: Sequence[int] = ()
         self._port = port
         self._words = words
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask_on, args=(n,), daemon=True) for n in range(threads)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        super().__init__(partial(self._ask_on, n) for n in range(threads))
 
     def _ask_on(self, number: int) -> None:
         chance = Random(number)
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             port, word = self._port(), chance.choice(self._words[-100:])
             if not port:
                 time.sleep(0.01)

@@ -17,16 +17,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from api.bench import machine
+from benchmarks.actors import Actors
 from benchmarks.figures import Figures
 from benchmarks.library import resident_mib
 from benchmarks.servers import CITESPAN, serving
@@ -99,7 +100,7 @@ def grown(values: Sequence[tuple[float, float]], seconds: float, share: float, a
     return Grown(round(before, 1), round(after, 1), round(max(share * before, amount), 1))
 
 
-class Actors:
+class Users(Actors):
     """Those who use the server, in threads, until they are told to stop."""
 
     def __init__(self, port: int, folder: Path, citespan: Sequence[str], log: Log) -> None:
@@ -107,31 +108,20 @@ class Actors:
         self._folder = folder
         self._citespan = citespan
         self._log = log
-        self._stop = threading.Event()
         works: list[Callable[[], None]] = [
             *(self._asker(number) for number in range(_ASKERS)),
             self._upload,
             self._sync,
         ]
-        self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True) for work in works]
-
-    def __enter__(self) -> Actors:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        super().__init__(partial(self._guarded, work) for work in works)
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             try:
                 work()
             except Exception as error:  # whatever it is, it is told at the end
                 self._log.errors.append(f"{type(error).__name__}: {error}"[:300])
-                self._stop.wait(0.2)
+                self.stop.wait(0.2)
 
     def _call(self, what: str, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Return what a request brought, None if it was refused; note it, and whatever is not expected."""
@@ -148,7 +138,7 @@ class Actors:
         if response.status not in _EXPECTED:
             self._log.errors.append(f"{what}: {response.status} {content[:200]!r}")
         if response.status >= 300:
-            self._stop.wait(0.05)
+            self.stop.wait(0.05)
             return None
         return content if headers or not content else json.loads(content)
 
@@ -191,7 +181,7 @@ class Actors:
         name = f"sent-{chance.randrange(_UPLOADS)}.txt"
         text = f"The cook of {name} is number {chance.randrange(10**6)}, since the year {chance.randrange(1900, 2026)}."
         job = self._call("upload", "POST", "/v1/documents", {"name": name, "text": text})
-        while job is not None and job["status"] in ("queued", "running") and not self._stop.wait(0.1):
+        while job is not None and job["status"] in ("queued", "running") and not self.stop.wait(0.1):
             job = self._call("job", "GET", f"/v1/jobs/{job['id']}")
         if job is not None and job["status"] == "failed":
             self._log.errors.append(f"upload failed: {json.dumps(job)[:200]}")
@@ -200,7 +190,7 @@ class Actors:
             for one in (listed["data"] if listed else [])[:1]:
                 purge = "?purge=true" if chance.random() < 0.3 else ""
                 self._call("purge" if purge else "delete", "DELETE", f"/v1/documents/{one['id']}{purge}")
-        self._stop.wait(0.2)
+        self.stop.wait(0.2)
 
     def _sync(self) -> None:
         chance = Random()
@@ -208,7 +198,7 @@ class Actors:
         self._command("sync", str(self._folder / "files"))
         if chance.random() < 0.2:
             self._command("compact", "--keep-last", _KEPT)
-        self._stop.wait(2.0)
+        self.stop.wait(2.0)
 
     def _command(self, *arguments: str) -> None:
         command = [*self._citespan, "--library", str(self._folder / "library"), *arguments]
@@ -236,7 +226,7 @@ def soak(seconds: float, citespan: Sequence[str], scratch: Path, look: float = _
     subprocess.run(first, cwd=REPOSITORY, check=True, capture_output=True)
     with serving(scratch / "library", citespan) as server:
         log = Log()
-        with Actors(server.connection.port, scratch, citespan, log):
+        with Users(server.connection.port, scratch, citespan, log):
             process = Path(f"/proc/{server.pid}")
             while time.monotonic() - log.began < seconds:
                 log.note("memory MiB", resident_mib(server.pid))

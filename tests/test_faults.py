@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -296,41 +296,34 @@ def test_limits_and_leases_do_not_look_at_the_clock_of_the_day(monkeypatch: pyte
         assert limit.wait("a") > 0
 
 
-def test_a_generation_dated_in_the_future_keeps_none_of_those_after_it(tmp_path: Path) -> None:
-    """Number 2 was committed by a clock that was ahead by years; without care nothing would ever be let go again."""
-    sources = write_files(tmp_path / "sources", {"a.txt": "One."})
-    library = tmp_path / "library"
-    for number in range(1, 6):
+def dated(folder: Path, count: int, dates: dict[int, str]) -> Path:
+    """Return a library of `count` generations, some of which a clock that was wrong has dated."""
+    sources = write_files(folder / "sources", {"a.txt": "One."})
+    library = folder / "library"
+    for number in range(1, count + 1):
         write_files(sources, {"a.txt": f"This is number {number}."})
         sync(library, HashingEmbedder(), [sources])
     with sqlite3.connect(library / sqlite.FILE_NAME) as db:
-        db.execute("UPDATE generations SET created_at = '2099-01-01T00:00:00.000Z' WHERE number = 2")
+        for number, at in dates.items():
+            db.execute("UPDATE generations SET created_at = ? WHERE number = ?", (f"{at}T00:00:00.000Z", number))
     db.close()
+    return library
+
+
+def test_a_generation_dated_in_the_future_keeps_none_of_those_after_it(tmp_path: Path) -> None:
+    """Number 2 was committed by a clock that was ahead by years; without care nothing would ever be let go again."""
+    library = dated(tmp_path, 5, {2: "2099-01-01"})
     later = datetime.now(UTC) + timedelta(days=30)
     assert compact(library, keep_last=1, keep_days=7, now=later).generations == 4
-    opened = Library(library)
-    try:
+    with closing(Library(library)) as opened:
         assert opened.generation().number == 5
-    finally:
-        opened.close()
 
 
 def test_a_moment_means_the_last_generation_dated_by_then_whatever_the_clock_did(tmp_path: Path) -> None:
-    sources = write_files(tmp_path / "sources", {"a.txt": "One."})
-    library = tmp_path / "library"
-    for number in range(1, 4):
-        write_files(sources, {"a.txt": f"This is number {number}."})
-        sync(library, HashingEmbedder(), [sources])
-    with sqlite3.connect(library / sqlite.FILE_NAME) as db:
-        for number, at in ((1, "2026-03-01"), (2, "2026-01-01"), (3, "2026-02-01")):
-            db.execute("UPDATE generations SET created_at = ? WHERE number = ?", (f"{at}T00:00:00.000Z", number))
-    db.close()
-    opened = Library(library)
-    try:
+    library = dated(tmp_path, 3, {1: "2026-03-01", 2: "2026-01-01", 3: "2026-02-01"})
+    with closing(Library(library)) as opened:
         found = [opened.generation_at(f"2026-{month}-15T00:00:00.000Z").number for month in ("01", "02", "03")]
         assert (found, opened.generation().number) == ([2, 3, 3], 3)
-    finally:
-        opened.close()
 
 
 # ---- a power cut ---------------------------------------------------------------------------------------------------
