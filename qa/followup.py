@@ -12,6 +12,8 @@ import re
 from collections.abc import Sequence
 
 from index.terms import analyze
+from qa.english.phrases import phrases_of
+from qa.retrieve import ABOUT_THE_PICTURE
 from qa.turns.coreference import points_back, resolved
 from qa.turns.ellipsis import OPENERS, completed, is_fragment
 from qa.turns.mentions import TURNS_BACK, Memory, spoken_of
@@ -63,6 +65,20 @@ def standalone(question: str, conversation: Sequence[Turn]) -> str:
 
 
 def _standalone(question: str, turns: Sequence[Turn], memory: Memory) -> str:
+    meant = _meant(question, turns, memory)
+    return meant if meant == question else _of_the_picture(meant, turns[-1].standalone)
+
+
+def _of_the_picture(meant: str, before: str) -> str:
+    """Return `meant` with the picture that `before` asked about: nothing else tells to look at captions."""
+    picture = ABOUT_THE_PICTURE.search(before)
+    if picture is None or ABOUT_THE_PICTURE.search(meant) is not None:
+        return meant
+    called = next((one.text for one in phrases_of(before) if one.start <= picture.start() < one.end), picture[0])
+    return f"{meant.rstrip()} ({called})"
+
+
+def _meant(question: str, turns: Sequence[Turn], memory: Memory) -> str:
     if not turns or len(question) > LONGEST:
         return question
     if _GREETING.match(question) or not question.strip():

@@ -13,7 +13,8 @@ from qa.types import Retrieved
 # How many passages each search gives. More hardly ever reach the first ten.
 DEPTH = 50
 _WORD = re.compile(r"\w+")
-_ABOUT_THE_PICTURE = re.compile(
+# What a question about a picture calls it.
+ABOUT_THE_PICTURE = re.compile(
     r"\b(?:photo|photos|photograph|photographs|photographed|photographer|picture|pictures|pictured|image|images|caption)\b",
     re.IGNORECASE,
 )
@@ -49,7 +50,7 @@ def telling(query: str) -> str:
 def wanted_kinds(query: str) -> frozenset[Kind]:
     """Return which kinds of passage may answer `query`."""
     kinds = {Kind.BODY, Kind.HEADING}
-    if _ABOUT_THE_PICTURE.search(query):
+    if ABOUT_THE_PICTURE.search(query):
         kinds |= {Kind.CAPTION, Kind.CREDIT}
     if _ABOUT_THE_CREDIT.search(query):
         kinds.add(Kind.CREDIT)

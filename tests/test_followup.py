@@ -206,6 +206,19 @@ def test_the_topic_is_carried_to_a_question_that_does_not_name_one(earlier: str,
     assert found == expected
 
 
+def test_a_verb_behind_a_name_takes_no_noun_with_it() -> None:
+    controls = turn("Why did China announce export controls on January 6?", "security", raw="Why?")
+    assert standalone("Are they lawful?", [controls]) == "Are export controls lawful?"
+
+
+def test_what_leans_on_a_question_about_a_picture_is_still_about_the_picture() -> None:
+    shown = turn("What does the file photo show?", "a rare earth mine", "A file photo shows a rare earth mine.")
+    where = standalone("Where is that?", [shown])
+    assert where == "Where is a rare earth mine? (file photo)"
+    assert standalone("And when was it taken?", [shown, turn(where, raw="Where is that?")]).endswith("(file photo)")
+    assert standalone("What is the capital of France?", [shown]) == "What is the capital of France?"
+
+
 def test_the_topic_is_dropped_when_another_is_named() -> None:
     conversation = [turn("What is anemia?"), turn("What are the symptoms of anemia?")]
     assert standalone("What is Bitcoin?", conversation) == "What is Bitcoin?"

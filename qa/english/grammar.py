@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from itertools import takewhile
 
 from qa.english import lexicon
 
@@ -49,6 +50,11 @@ NAMED = frozenset({Part.NOUN, Part.NAME, Part.PRONOUN})
 _CUT = frozenset({"'s", "'re", "'d", "'ll", "'m", "'ve"})
 _POINTING = frozenset({"this", "that", "these", "those"})
 _CURRENCY = "£€$"
+# Verbs that another one may follow without "to": "help build", and not "announce export controls".
+_WITH_ANOTHER = frozenset(
+    "help helps helped make makes made let lets go goes went come comes came see sees saw hear hears heard watch "
+    "watched feel felt get gets got keep kept dare need".split()
+)
 _WORD = re.compile(
     r"[^\W_](?:[\w&%£€$-]|['’.](?=\w)|(?<=\b[A-Z])\.(?=\s)|(?<=s)['’](?=\s))*|[£€$]\d[\d.,]*\w*|[,;:()“”\"!?]|—|–"
 )
@@ -186,7 +192,8 @@ def _fits_a_verb(lower: str, following: str, before: Sequence[Word]) -> bool:
         return (
             joined
             or previous.lower == "not"
-            or previous.part in {Part.JOINING, Part.PRONOUN, Part.MARK, Part.HELPING, Part.VERB}
+            or previous.part in {Part.JOINING, Part.PRONOUN, Part.MARK, Part.HELPING}
+            or (previous.part is Part.VERB and (previous.lower in _WITH_ANOTHER or lower.endswith(("ing", "ed"))))
         )
     at = next((i for i in range(len(before) - 1, -1, -1) if before[i].part is Part.HELPING), None)
     if at is None:
@@ -241,9 +248,15 @@ def _another_follows(lower: str, following: str, before: Sequence[Word]) -> bool
     """Return whether the next word is the verb: "does the ban touch trade", "how many names does"."""
     if following.lower() in lexicon.HELPING and not any(word.part is Part.HELPING for word in before):
         return True
-    if lower in {"go", "come", "get", "let", "make", "help"}:
+    if lower in {"go", "come", "get", "let", "make", "help"} or _behind_bare_name(before):
         return False
     return lower in lexicon.VERBS and following.lower() in lexicon.VERBS and _awaits_verb(before)
+
+
+def _behind_bare_name(before: Sequence[Word]) -> bool:
+    """Return whether a name without an article ends `before`: "did China | announce export controls"."""
+    names = list(takewhile(lambda word: word.part is Part.NAME, reversed(before)))
+    return bool(names) and (len(names) == len(before) or before[-1 - len(names)].part is not Part.ARTICLE)
 
 
 def _with_verb(words: list[Word]) -> list[Word]:
