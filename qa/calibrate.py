@@ -31,7 +31,7 @@ FILE = "calibration.json"
 _QUESTION_WORDS = frozenset(
     "a about an and any are as at be been but by can could did do does for from had has have he her him his how i if "
     "in into is it its many may me might much of on or our s say she should so t tell than that the their them there "
-    "they this to was we were what when where which while who whom whose why will with would you your".split()
+    "they this to was we were what when where which while who whom whose whos why will with would you your".split()
 )
 _QUESTION_STEMS = frozenset(analyze(" ".join(_QUESTION_WORDS)))
 LARGEST_LEAD = 5.0
@@ -56,7 +56,7 @@ class Features:
     name_coverage: float
     """The share of the query's names and numbers that stand in the passage or its title; 1.0 if it has none."""
     kind_fits: float
-    """1.0 if the span holds what the question word asks for (a date, a number, a name), 0.5 if it asks for no kind."""
+    """1.0 if the span holds what is asked for (a date, a number, a name; who somebody is), 0.5 if no kind is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def features(query: str, candidates: Sequence[Candidate], retrieved: Sequence[Re
                 passage_coverage=_share(words, held[passage.id]),
                 sentence_coverage=_share(words, set(analyze(candidate.quote))),
                 name_coverage=_share(names, held[passage.id]) if names else 1.0,
-                kind_fits=kind_fits(query, candidate.text),
+                kind_fits=kind_fits(query, candidate.text, candidate.quote),
             )
         )
     return made

@@ -31,15 +31,46 @@ _KINDS = tuple(
         (r"when|(?:what|which) (?:day|date|year|month|time)|since when|how long|how old", _TIME),
         (r"how (?:many|much|far|tall|high|big|large|often|fast|heavy|deep)", _NUMBER),
         (r"what (?:number|percentage|share|proportion)", _NUMBER),
-        (r"who|whom|whose|which (?:person|country|company|ministry|agency)", _SOMEBODY),
+        (r"whos?|whom|whose|which (?:person|country|company|ministry|agency)", _SOMEBODY),
         (r"where|(?:what|which) (?:city|country|place|state|town|region|province|county)", _PLACE),
     )
 )
 
 
-def kind_fits(query: str, span: str) -> float:
-    """Return 1.0 if `span` holds the kind of thing that `query` asks for, 0.0 if not, 0.5 if it asks for none."""
+# "Who is Marie Curie?", and not "Who is the manager?".
+_WHO_IS = re.compile(
+    r"^\W*who(?:['’]?s|\s+(?:is|was|are|were))\s+(?!(?:the|an?|this|that|your?)\b|(?:it|he|she|they)\W*$)"
+    r"(?P<name>[^\W\d_][\w.’'-]*(?:\s+[^\W\d_][\w.’'-]*){0,3})\W*$",
+    re.IGNORECASE,
+)
+_OWNED = re.compile(r"['’]s?\b|\b(?:of|in|for|to|by|and|behind)\b", re.IGNORECASE)
+# Bounded, so that no sentence makes them slow.
+_BETWEEN = r"[\s,(–—-]{0,3}"
+_IS = r"(?:(?:is|was|are|were|became|the|an?)\s{1,3}){0,3}"
+
+
+def kind_fits(query: str, span: str, sentence: str = "") -> float:
+    """Return 1.0 if `span` holds the kind of thing that `query` asks for, 0.0 if not, 0.5 if it asks for none.
+
+    Asked who somebody is, what fits in `sentence` says so beside the name: "spokesman He Yadong", "Curie, a chemist".
+    """
+    somebody = _WHO_IS.match(query) if sentence else None
+    if somebody is not None and _OWNED.search(somebody["name"]) is None:
+        return float(_says_who(span, somebody["name"], sentence))
     for asks, holds in _KINDS:
         if asks.search(query):
             return float(holds.search(span) is not None)
     return 0.5
+
+
+def _says_who(span: str, name: str, sentence: str) -> bool:
+    """Return whether `span` stands beside the last word of `name` in `sentence`, or holds it with more words."""
+    words, named = (set(re.findall(r"\w+", text.casefold())) for text in (span, name))
+    if words <= named:
+        return False
+    told, last = re.escape(span.strip(" .,;")), re.escape(name.split()[-1].strip(".’'"))
+    whole = r"(?:[\w.’'-]{1,40}\s{1,3}){0,3}?"
+    before = rf"{told}{_BETWEEN}{whole}{last}\b"
+    behind = rf"\b{last}{_BETWEEN}{_IS}{told}"
+    inside = re.search(rf"\b{last}\b", span, re.IGNORECASE) is not None
+    return inside or re.search(rf"{before}|{behind}", sentence, re.IGNORECASE) is not None
