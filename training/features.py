@@ -19,7 +19,7 @@ MAX_ANSWER = 30
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One input of the reader: `[CLS] question [SEP] passage [SEP]`.
+    """One input of the reader: `[CLS] question [SEP] passage [SEP]`, or `<s> question </s></s> passage </s>`.
 
     `first` is the position of the first passage token; `offsets` are the passage tokens' character spans.
     """
@@ -54,29 +54,31 @@ class Windower:
         self._tokenizer = tokenizer
         self._max_length = max_length
         self._stride = stride
-        self._cls, self._sep = (_special(tokenizer, name) for name in ("[CLS]", "[SEP]"))
+        self._begin, self._between, self._end = _marks(tokenizer)
 
     def windows(self, question: str, passage: str) -> list[Window]:
         """Return the windows in the order of the text; a long question is cut to `MAX_QUESTION` tokens."""
         head = self._tokenizer.encode(question, add_special_tokens=False).ids[:MAX_QUESTION]
         body = self._tokenizer.encode(passage, add_special_tokens=False)
         ids, offsets = body.ids, body.offsets
-        room = self._max_length - len(head) - 3
+        before = (self._begin, *head, *self._between)
+        room = self._max_length - len(before) - 1
         found = []
         for start in range(0, max(len(ids), 1), max(room - self._stride, 1)):
             part = slice(start, start + room)
-            tokens = (self._cls, *head, self._sep, *ids[part], self._sep)
-            found.append(Window(tokens, len(head) + 2, tuple(offsets[part])))
+            found.append(Window((*before, *ids[part], self._end), len(before), tuple(offsets[part])))
             if start + room >= len(ids):
                 break
         return found
 
 
-def _special(tokenizer: Tokenizer, name: str) -> int:
-    number = tokenizer.token_to_id(name)
-    if number is None:
-        raise ValueError(f"the tokenizer has no {name}: only BERT-like readers are supported")
-    return int(number)
+def _marks(tokenizer: Tokenizer) -> tuple[int, tuple[int, ...], int]:
+    """Return what stands before, between and behind question and passage, as BERT or as MPNet was trained."""
+    for begin, end, ends_between in (("[CLS]", "[SEP]", 1), ("<s>", "</s>", 2)):
+        first, last = tokenizer.token_to_id(begin), tokenizer.token_to_id(end)
+        if first is not None and last is not None:
+            return int(first), (int(last),) * ends_between, int(last)
+    raise ValueError("the tokenizer has neither [CLS] and [SEP] nor <s> and </s>: only readers like BERT are supported")
 
 
 def collate(windows: Sequence[Window]) -> Batch:

@@ -1,5 +1,6 @@
 """A reader for evaluation: token arrays → logits, by ONNX Runtime or by torch."""
 
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -42,6 +43,16 @@ class OnnxReader:
         return found[0], found[1]
 
 
+def tensors(model: "torch.nn.Module", batch: Batch) -> dict[str, "torch.Tensor"]:
+    """Return the batch as the arguments of `model`; not every one is told which tokens are the question's."""
+    import torch
+
+    given = {"input_ids": batch.ids, "attention_mask": batch.mask}
+    if "token_type_ids" in inspect.signature(model.forward).parameters:
+        given["token_type_ids"] = batch.types
+    return {name: torch.from_numpy(values) for name, values in given.items()}
+
+
 class TorchReader:
     """A torch question-answering model as it stands; the caller decides its mode and threads."""
 
@@ -52,11 +63,7 @@ class TorchReader:
         import torch
 
         with torch.inference_mode():
-            out = self._model(
-                input_ids=torch.from_numpy(batch.ids),
-                token_type_ids=torch.from_numpy(batch.types),
-                attention_mask=torch.from_numpy(batch.mask),
-            )
+            out = self._model(**tensors(self._model, batch))
         return out.start_logits.numpy(), out.end_logits.numpy()
 
 

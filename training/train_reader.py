@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import random
+import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -24,16 +25,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import AutoModelForQuestionAnswering, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer, PreTrainedModel
 
 from training.evaluate_reader import score
 from training.examples import Example, Mixture, load_rows
 from training.features import Window, Windower, collate, load_tokenizer
-from training.readers import TorchReader
+from training.readers import TorchReader, tensors
 from training.squad import Labelled, figures
 from training.stream import Stream, validation
 
 log = logging.getLogger("training")
+_LAYER = re.compile(r"\.encoder\.layer\.(\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +112,19 @@ def batches(block: Sequence[Example], windower: Windower, limit: int, draw: rand
 class Trainer:
     """Holds the weights, their moving average and the optimiser's state, and keeps all three in checkpoints.
 
-    The word embeddings stay as they are: half of the parameters, of which a short run would move only a few.
+    The word embeddings stay as they are: half of the parameters, of which a short run would move only a few. So do the
+    first `frozen` layers.
     """
 
-    def __init__(self, model: PreTrainedModel, plan: Plan, folder: Path) -> None:
+    def __init__(self, model: PreTrainedModel, plan: Plan, folder: Path, *, frozen: int = 0) -> None:
         self.model = model
         self.plan = plan
         self.position = Position()
         self._folder = folder
         model.get_input_embeddings().requires_grad_(False)
+        for name, weight in model.named_parameters():
+            if (layer := _LAYER.search(name)) is not None and int(layer[1]) < frozen:
+                weight.requires_grad_(False)
         learned = self._learned()
         self._average = {name: weight.detach().clone() for name, weight in learned.items()}
         plain = [w for n, w in learned.items() if n.endswith("bias") or "LayerNorm" in n]
@@ -132,11 +138,8 @@ class Trainer:
     def step(self, group: Sequence[Target], rate: float) -> float:
         """Do one step on a batch and return its loss."""
         batch = collate([target.window for target in group])
-        mask = torch.from_numpy(batch.mask)
-        out = self.model(
-            input_ids=torch.from_numpy(batch.ids), token_type_ids=torch.from_numpy(batch.types), attention_mask=mask
-        )
-        padding = (mask == 0) * -1e4
+        out = self.model(**tensors(self.model, batch))
+        padding = (torch.from_numpy(batch.mask) == 0) * -1e4
         first = torch.tensor([target.first for target in group])
         last = torch.tensor([target.last for target in group])
         cross = nn.functional.cross_entropy
@@ -315,6 +318,7 @@ def main() -> None:
     budget.add_argument("--minutes", type=float)
     budget.add_argument("--windows", type=int)
     parser.add_argument("--rate", type=float, default=5e-5, help="peak learning rate")
+    parser.add_argument("--frozen", type=int, default=0, help="layers, from the first on, that stay as they are")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep-every", type=float, default=10, help="minutes between checkpoints")
@@ -332,11 +336,12 @@ def main() -> None:
     model = AutoModelForQuestionAnswering.from_pretrained(
         str(args.resume),
         dtype=torch.float32,
-        attn_implementation="sdpa",
+        # MPNet adds a bias for the distance of two tokens, which torch's own attention cannot.
+        attn_implementation="eager" if AutoConfig.from_pretrained(str(args.resume)).model_type == "mpnet" else "sdpa",
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     ).train()
-    trainer = Trainer(model, make_plan(args), args.out)
+    trainer = Trainer(model, make_plan(args), args.out, frozen=args.frozen)
     if checkpoint(args.out) is not None:
         trainer.load()
     stream = Stream(load_rows(args.data / "train.jsonl.gz"), Mixture(), trainer.plan.seed)
