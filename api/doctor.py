@@ -13,6 +13,8 @@ from pathlib import Path
 from api.settings import Settings
 from index.errors import CitespanError, LibraryNotFound
 
+# How long a load that is under way is waited for.
+_LOCK_SECONDS = 10.0
 _TOP_LEVEL = ("qa", "index", "api")
 _DISTRIBUTION = "citespan"
 
@@ -121,28 +123,31 @@ def _store(settings: Settings, drop_orphans: bool) -> str:
     from api.wiring import open_engine
     from index.errors import StoreError
     from index.library import Library
+    from index.remote.lexicons import writing
     from index.remote.orphans import drop, examine
 
     library = Library(settings.library)
     engine = open_engine(settings)
     try:
+        dropped = 0
+        if drop_orphans:
+            with writing(library, _LOCK_SECONDS) as lexicons:
+                dropped = len(drop(library, engine, lexicons, lexicons.names()))
         found = examine(library, engine)
-        if drop_orphans and found.orphans:
-            drop(library, engine, found.orphans)
         newest = library.generation().number
         if found.stands_at != newest:
             raise StoreError(
                 f"{engine.address} stands at generation {found.stands_at} and the library at {newest}; "
                 "the next `citespan sync`, or a running server, brings it forward"
             )
-        if found.orphans and not drop_orphans:
+        if found.orphans:
             named = ", ".join(found.orphans)
             raise StoreError(
                 f"{engine.address}: nothing uses {named} any more; `citespan doctor --drop-orphans` deletes them"
             )
-        dropped = f", {len(found.orphans)} collections dropped" if found.orphans else ""
+        told = f", {dropped} collections dropped" if dropped else ""
         foreign = f"; not of this library: {', '.join(found.foreign)}" if found.foreign else ""
-        return f"{engine.address}: generation {newest} in {found.in_use}, {found.points} points{dropped}{foreign}"
+        return f"{engine.address}: generation {newest} in {found.in_use}, {found.points} points{told}{foreign}"
     finally:
         engine.close()
         library.close()

@@ -33,10 +33,12 @@ from benchmarks.edge import EdgeClient
 from benchmarks.judged import Judged, cranfield, xquad
 from benchmarks.retrieval import KEEP, opened_set
 from index.embed import Embedder
+from index.lexical import LexicalIndex
+from index.library import Library
 from index.remote.address import Address
 from index.remote.engine import DENSE, Engine
 from index.remote.forward import bring_forward
-from index.remote.lexicon import forget, place
+from index.remote.lexicons import writing
 from index.remote.points import Point, Sparse, codes, in_batches, sparse
 from index.remote.store import QdrantStore
 from index.store import LocalStore, PassageStore
@@ -47,6 +49,7 @@ DEPTH = 50
 _SETS: dict[str, Callable[[], Judged]] = {"cranfield": cranfield, "xquad": xquad}
 _ADDRESS = Address.parse("qdrant://segments/bench")
 _BATCH = 500
+_LOCK_SECONDS = 60.0
 _SEED = 8
 # How far a vector is moved: another passage on the same matter.
 _MOVED = 0.4
@@ -72,6 +75,7 @@ def compared(judged: Judged, keep: Path, embedder: Embedder, store: str | None) 
         remote = QdrantStore(local.library.folder, embedder, engine)
         try:
             figures: dict[str, Any] = {"points": done.sent, "seconds to load": round(seconds, 1)}
+            figures |= word_index(local.library, Path(scratch) / "folder")
             queries = list(judged.queries.values())
             figures |= _both("words", queries, local, remote, lambda one, query: one.by_words(query, DEPTH, Filter()))
             vectors = {query: local.current().embed(query) for query in queries}
@@ -81,11 +85,25 @@ def compared(judged: Judged, keep: Path, embedder: Embedder, store: str | None) 
         finally:
             engine.drop(done.collection)
             remote.close()
-            forget(place(local.library.folder, done.collection))
+            with writing(local.library, _LOCK_SECONDS) as lexicons:
+                lexicons.forget(done.collection)
             local.close()
     for name, value in figures.items():
         print(f"{judged.name:10} {name:36} {value}", flush=True)
     return figures
+
+
+def word_index(library: Library, scratch: Path) -> dict[str, float]:
+    """Return what the word index in the folder costs a passage, which a sync writes though an engine is searched."""
+    index, kept = LexicalIndex(scratch, "bench"), library.kept_ids()
+    began = time.process_time()
+    index.rebuild(library.words(kept))
+    spent = time.process_time() - began
+    size = sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file())
+    return {
+        "ms of processor a passage for the word index": round(1000 * spent / len(kept), 3),
+        "bytes a passage of the word index": round(size / len(kept)),
+    }
 
 
 def _both(

@@ -72,16 +72,20 @@ class Database(Protocol):
 class WritingDatabase(Database, Protocol):
     """The connection of the one writer, or of maintenance."""
 
-    def lock(self, timeout: float) -> None:
+    def lock(self, timeout: float, of: str = "") -> None:
         """Keep every other writer out for as long as this connection is open.
 
         The lock of the folder keeps out those of this folder; this one those of other folders with the same truth.
+        `of` names another lock than that of those who change the library.
 
         :raises LibraryBusy: if another one is writing and is not done within `timeout` seconds.
         """
 
     def complete(self) -> None:
         """Make the tables that a library lacks because it is older than they are."""
+
+    def make(self, tables: str) -> None:
+        """Make tables, whole or not at all."""
 
     def overwrite_deleted(self, timeout: float) -> None:
         """See to it that what was deleted is in none of the files that this process can speak for.

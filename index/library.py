@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index import schema
 from index.catalogue import Entry
+from index.connections import Connections
 from index.database import Database
 from index.errors import (
     GenerationPurged,
@@ -66,9 +65,7 @@ class Library:
         self.truth = truth_of(folder)
         if not self.truth.exists():
             raise LibraryNotFound(f"{folder}: no library there; make one with `citespan --library {folder} sync PATH`")
-        self._local = threading.local()
-        self._connections: WeakSet[_OfThread] = WeakSet()
-        self._guard = threading.Lock()
+        self._connections = Connections(self._opened)
         self._file = self.truth.which()
         try:
             with self.truth.told():
@@ -80,7 +77,7 @@ class Library:
     @property
     def meta(self) -> Mapping[str, str]:
         """The settings the library is kept with, as they are now: another process may have changed the embedder."""
-        return dict(iter(self._connection().execute("SELECT key, value FROM meta")))
+        return dict(iter(self.connection().execute("SELECT key, value FROM meta")))
 
     def expect_in_place(self) -> None:
         """Raise LibraryDamaged if its file is no longer the one that was opened: removed, or replaced by another."""
@@ -92,22 +89,21 @@ class Library:
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        with self._guard:
-            for held in self._connections:
-                held.connection.close()
-            self._connections.clear()
-            self._local = threading.local()
+        self._connections.close()
 
-    def _connection(self) -> Database:
-        held: _OfThread | None = getattr(self._local, "held", None)
-        if held is None:
-            held = _OfThread(self.truth.read())
+    def connection(self) -> Database:
+        """Return the connection of this thread, which cannot write."""
+        return self._connections.of_thread()
+
+    def _opened(self) -> Database:
+        connection = self.truth.read()
+        try:
             # Else one thread would read one library, and another one another.
             self.expect_in_place()
-            self._local.held = held
-            with self._guard:
-                self._connections.add(held)
-        return held.connection
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     # ---- generations --------------------------------------------------------------------------------------------
 
@@ -151,7 +147,7 @@ class Library:
         return self.generation_numbered(found[0].number)
 
     def _generations(self, rest: str, **parameters: int | str) -> list[Generation]:
-        rows = self._connection().execute(f"SELECT {_GENERATION} FROM generations {rest}", parameters)
+        rows = self.connection().execute(f"SELECT {_GENERATION} FROM generations {rest}", parameters)
         return [
             Generation(n, at, documents, passages, json.loads(summary), bool(active), purged)
             for n, at, documents, passages, summary, active, purged in rows
@@ -160,7 +156,7 @@ class Library:
     def counts(self, generation: int) -> tuple[int, int]:
         """Return how many documents and passages are live in a generation."""
         row = (
-            self._connection()
+            self.connection()
             .execute(
                 "SELECT count(*), CAST(coalesce(sum(v.passages), 0) AS BIGINT) FROM lives l "
                 f"JOIN versions v ON v.id = l.version WHERE {_LIVE}",
@@ -188,7 +184,7 @@ class Library:
 
     def _only_in(self, generation: int, other: int) -> list[Document]:
         """Return the versions live in a generation and not in the other, as documents."""
-        rows = self._connection().execute(
+        rows = self.connection().execute(
             f"SELECT {_DOCUMENT} FROM {_DOCUMENTS} WHERE {_LIVE} AND (l.added > :o OR l.removed <= :o) AND NOT EXISTS "
             "(SELECT 1 FROM lives m WHERE m.version = l.version AND m.added <= :o AND m.removed > :o)",
             {"g": generation, "o": other},
@@ -197,7 +193,7 @@ class Library:
 
     def purged_since(self, generation: int) -> frozenset[str]:
         """Return the ids of the documents purged by a generation later than `generation`."""
-        rows = self._connection().execute(
+        rows = self.connection().execute(
             "SELECT DISTINCT document_id FROM purged_revisions WHERE generation > ?", (generation,)
         )
         return frozenset(row[0] for row in rows)
@@ -205,7 +201,7 @@ class Library:
     def purges(self) -> str:
         """Return what becomes another with every purge: another document gone, or one in a later generation."""
         count, generations = (
-            self._connection()
+            self.connection()
             .execute("SELECT count(*), CAST(coalesce(sum(generation), 0) AS BIGINT) FROM purged_revisions")
             .fetchone()
         )
@@ -215,7 +211,7 @@ class Library:
 
     def documents(self, generation: int, *, after: str = "", limit: int = 100) -> list[Document]:
         """Return live documents in the order of their ids, from the first id greater than `after`."""
-        rows = self._connection().execute(
+        rows = self.connection().execute(
             f"SELECT {_DOCUMENT} FROM {_DOCUMENTS} "
             f"WHERE {_LIVE} AND v.document_id > :after ORDER BY v.document_id LIMIT :limit",
             {"g": generation, "after": after, "limit": limit},
@@ -224,7 +220,7 @@ class Library:
 
     def entries(self, generation: int) -> Iterator[Entry]:
         """Yield every live document as far as a catalogue needs it, in no order."""
-        rows = self._connection().execute(
+        rows = self.connection().execute(
             "SELECT v.document_id, v.title, v.publisher, v.author, v.uri, v.published_at, l.added, v.passages, "
             f"v.copy_group FROM lives l JOIN versions v ON v.id = l.version WHERE {_LIVE}",
             {"g": generation},
@@ -236,7 +232,7 @@ class Library:
         found: dict[str, Document] = {}
         for start in range(0, len(ids), _BATCH):
             batch = ids[start : start + _BATCH]
-            rows = self._connection().execute(
+            rows = self.connection().execute(
                 f"SELECT {_DOCUMENT} FROM versions v CROSS JOIN lives l ON l.version = v.id "
                 f"JOIN revisions r ON r.number = v.revision "
                 f"WHERE {_LIVE.replace(':g', '?')} AND v.document_id IN ({','.join('?' * len(batch))})",
@@ -250,7 +246,7 @@ class Library:
 
         :raises UnknownDocument: if it was never there, or is purged.
         """
-        rows = self._connection().execute(
+        rows = self.connection().execute(
             "SELECT r.id, v.title, v.published_at, r.characters, v.passages, v.tags, l.added, l.removed, a.created_at, "
             "b.created_at FROM versions v CROSS JOIN lives l ON l.version = v.id "
             "JOIN revisions r ON r.number = v.revision LEFT JOIN generations a ON a.number = l.added "
@@ -276,7 +272,7 @@ class Library:
         Of each: the document's id, from which generation it counts, before which one, its passages, and its tags in
         JSON.
         """
-        yield from self._connection().execute(
+        yield from self.connection().execute(
             "SELECT v.document_id, l.added, l.removed, v.passages, v.tags FROM lives l "
             "JOIN versions v ON v.id = l.version WHERE l.added <= ? ORDER BY l.added",
             (generation,),
@@ -288,7 +284,7 @@ class Library:
         :raises UnknownDocument: if it is not live in that generation.
         """
         row = (
-            self._connection()
+            self.connection()
             .execute(
                 f"SELECT {_DOCUMENT} FROM versions v CROSS JOIN lives l ON l.version = v.id "
                 f"JOIN revisions r ON r.number = v.revision WHERE {_LIVE} AND v.document_id = :id",
@@ -302,7 +298,7 @@ class Library:
 
     def copies(self, generation: int, group: str) -> list[Document]:
         """Return the live documents of a group of copies, in the order of their ids."""
-        rows = self._connection().execute(
+        rows = self.connection().execute(
             f"SELECT {_DOCUMENT} FROM {_DOCUMENTS} WHERE {_LIVE} AND v.copy_group = :group ORDER BY v.document_id",
             {"g": generation, "group": group},
         )
@@ -314,7 +310,7 @@ class Library:
         :raises UnknownRevision: if it never had that revision by `generation`, or it was purged or dropped.
         """
         row = (
-            self._connection()
+            self.connection()
             .execute(
                 "SELECT r.text FROM revisions r WHERE r.id = :r AND EXISTS (SELECT 1 FROM versions v "
                 "JOIN lives l ON l.version = v.id "
@@ -329,7 +325,7 @@ class Library:
 
     def was_purged(self, document_id: str, revision_id: str) -> bool:
         """Return whether that revision of the document was purged."""
-        found = self._connection().execute(
+        found = self.connection().execute(
             "SELECT 1 FROM purged_revisions WHERE document_id = ? AND revision = ?", (document_id, revision_id)
         )
         return found.fetchone() is not None
@@ -355,7 +351,7 @@ class Library:
 
     def _with_texts(self, statement: str, values: Mapping[str, int], column: int) -> tuple[list[Any], list[str]]:
         """Return rows and the part of a text that each names from a column on: revision, first byte, end."""
-        connection = self._connection()
+        connection = self.connection()
 
         def read() -> tuple[list[Any], list[str]]:
             # In the order of their ids, which only SQLite has without being asked.
@@ -384,7 +380,7 @@ class Library:
             # What stands before the first hyphen.
             spoken = "coalesce(v.language, '') || '-'"
             conditions.append(f"substr({spoken}, 1, instr({spoken}, '-') - 1) = :language")
-        rows = self._connection().execute(
+        rows = self.connection().execute(
             "SELECT p.id FROM lives l JOIN versions v ON v.id = l.version JOIN passages p ON p.version_id = v.id "
             f"WHERE {' AND '.join(conditions)} ORDER BY p.id",
             {
@@ -401,7 +397,7 @@ class Library:
 
         `ending` are the documents whose present version it ends.
         """
-        rows = self._connection().execute(
+        rows = self.connection().execute(
             "SELECT p.id, v.document_id, l.added FROM lives l JOIN versions v ON v.id = l.version "
             f"JOIN passages p ON p.version_id = v.id WHERE l.removed = {schema.FOREVER} ORDER BY p.id"
         )
@@ -409,7 +405,7 @@ class Library:
 
     def kept_ids(self) -> list[int]:
         """Return the ids of the passages of every generation that is kept, ascending."""
-        rows = self._connection().execute(
+        rows = self.connection().execute(
             "SELECT p.id FROM passages p WHERE EXISTS (SELECT 1 FROM lives l WHERE l.version = p.version_id "
             "AND l.added <= (SELECT coalesce(max(number), 0) FROM generations)) ORDER BY p.id"
         )
@@ -417,14 +413,14 @@ class Library:
 
     def passage_ids(self) -> list[int]:
         """Return the ids of all passages, those of a generation that is staged too, ascending."""
-        return [row[0] for row in self._connection().execute("SELECT id FROM passages ORDER BY id")]
+        return [row[0] for row in self.connection().execute("SELECT id FROM passages ORDER BY id")]
 
     def ids_changed(self, since: int, until: int, after: int, limit: int) -> list[int]:
         """Return the kept passages that came or went with a generation later than `since`, up to `until`, ascending.
 
         Up to `limit` of them, from the first one with an id greater than `after`.
         """
-        rows = self._connection().execute(
+        rows = self.connection().execute(
             "SELECT p.id FROM passages p WHERE p.id > :after AND EXISTS (SELECT 1 FROM lives l "
             "WHERE l.version = p.version_id AND l.added <= :until "
             "AND (l.added > :since OR (l.removed > :since AND l.removed <= :until))) ORDER BY p.id LIMIT :limit",
@@ -441,7 +437,7 @@ class Library:
         the passage counts, and before which one.
         """
         for batch in _batches(ids):
-            yield from self._connection().execute(
+            yield from self.connection().execute(
                 "SELECT p.id, v.document_id, v.published_at, v.language, v.tags, l.added, l.removed FROM passages p "
                 "JOIN versions v ON v.id = p.version_id JOIN lives l ON l.version = v.id "
                 f"WHERE l.added <= ? AND p.id IN ({','.join(str(int(i)) for i in batch)}) ORDER BY p.id, l.added",
@@ -451,7 +447,7 @@ class Library:
     def newest_kept(self) -> int:
         """Return the greatest id of a passage of any generation that is kept, 0 if there is none."""
         row = (
-            self._connection()
+            self.connection()
             .execute(
                 "SELECT p.id FROM passages p WHERE EXISTS (SELECT 1 FROM lives l WHERE l.version = p.version_id "
                 "AND l.added <= (SELECT coalesce(max(number), 0) FROM generations)) ORDER BY p.id DESC LIMIT 1"
@@ -461,7 +457,7 @@ class Library:
         return 0 if row is None else int(row[0])
 
     def _ids(self, condition: str, parameters: Mapping[str, int]) -> list[int]:
-        rows = self._connection().execute(
+        rows = self.connection().execute(
             f"SELECT p.id FROM lives l JOIN passages p ON p.version_id = l.version WHERE {condition} ORDER BY p.id",
             parameters,
         )
@@ -478,11 +474,11 @@ class Library:
     def stored_vectors(self, ids: Iterable[int]) -> Iterator[tuple[list[int], NDArray[np.float16]]]:
         """Yield the same in the precision in which they are stored."""
         for batch in _batches(list(ids)):
-            yield list(batch), stored_vectors(self._connection(), batch)
+            yield list(batch), stored_vectors(self.connection(), batch)
 
     def quantiser(self, generation: int) -> Quantiser | None:
         """Return what the vectors of a generation are split into lists by; None if all are compared."""
-        connection = self._connection()
+        connection = self.connection()
         if not connection.has("quantisers"):
             return None
         row = connection.execute(
@@ -494,7 +490,7 @@ class Library:
 
     def quantisers(self) -> list[Quantiser]:
         """Return all quantisers of generations that are kept, or staged, the oldest first."""
-        connection = self._connection()
+        connection = self.connection()
         if not connection.has("quantisers"):
             return []
         rows = connection.execute("SELECT number, newest, sha256 FROM quantisers ORDER BY number")
@@ -506,7 +502,7 @@ class Library:
         :raises LibraryDamaged: if they are not those that were learned.
         """
         row = (
-            self._connection()
+            self.connection()
             .execute("SELECT centroids FROM quantisers WHERE number = ?", (quantiser.number,))
             .fetchone()
         )
@@ -526,16 +522,6 @@ class Library:
             )
             for (number, title, *_), text in zip(rows, texts, strict=True):
                 yield number, title, text
-
-
-class _OfThread:
-    """A connection that is closed when its thread ends: a server's threads come and go."""
-
-    def __init__(self, connection: Database) -> None:
-        self.connection = connection
-
-    def __del__(self) -> None:
-        self.connection.close()
 
 
 def no_document(document_id: str, generation: int | None = None) -> UnknownDocument:

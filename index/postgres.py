@@ -49,7 +49,6 @@ _SLICES = (
     "SELECT substring(r.text FROM w.start + 1 FOR w.size) FROM unnest(%s::bigint[], %s::integer[], %s::integer[]) "
     "WITH ORDINALITY AS w (revision, start, size, place) JOIN revisions r ON r.number = w.revision ORDER BY w.place"
 )
-_VACUUM = "VACUUM revisions, versions, lives, bands, vectors, passages, rekeyed, files, origins, quantisers"
 
 
 class PostgresTruth:
@@ -67,24 +66,18 @@ class PostgresTruth:
 
     def exists(self) -> bool:
         with closing(self.read()) as database:
-            return self._is_there(database)
+            return database.has("meta")
 
     def which(self) -> tuple[int, ...] | None:
         # A schema that was dropped is gone for its connections, too.
         return ()
 
-    def _is_there(self, database: PostgresDatabase) -> bool:
-        (found,) = database.execute(
-            "SELECT CAST(to_regclass(quote_ident(?) || '.meta') AS text)", (self.schema,)
-        ).fetchone()
-        return found is not None
-
     def create(self, meta: Mapping[str, str]) -> None:
         with closing(self.write()) as database, self._explained():
             database.begin()
             # Two servers may meet here, each with a folder of its own.
-            database.execute("SELECT pg_advisory_xact_lock(?)", (self.key,))
-            if self._is_there(database):
+            database.execute("SELECT pg_advisory_xact_lock(?)", (self.key(),))
+            if database.has("meta"):
                 database.rollback()
                 return
             (encoding,) = database.execute("SELECT current_setting('server_encoding')").fetchone()
@@ -146,10 +139,9 @@ class PostgresTruth:
                     if row is not None:
                         yield f"PostgreSQL, {table}.{column}", row[0] - 1
 
-    @property
-    def key(self) -> int:
-        """The number of the writer's lock, which counts within the database."""
-        digest = hashlib.blake2b(f"citespan {self.schema}".encode(), digest_size=8).digest()
+    def key(self, of: str = "") -> int:
+        """Return the number of the writer's lock, or of the one named `of`, which counts within the database."""
+        digest = hashlib.blake2b(f"citespan {self.schema}{of}".encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big", signed=True)
 
     def connected(self, *, writable: bool) -> psycopg.Connection[tuple[Any, ...]]:
@@ -179,7 +171,7 @@ class PostgresDatabase:
     def __init__(self, truth: PostgresTruth, *, writable: bool) -> None:
         self._truth = truth
         self._writable = writable
-        self._locked = False
+        self._locks: list[int] = []
         self._connection = truth.connected(writable=writable)
 
     @property
@@ -226,8 +218,10 @@ class PostgresDatabase:
         return [bytes(part).decode() for (part,) in found]
 
     def has(self, table: str) -> bool:
-        """Return True: there was no library in PostgreSQL before all of the tables were thought of."""
-        return True
+        (found,) = self.execute(
+            "SELECT to_regclass(quote_ident(?) || '.' || quote_ident(?)) IS NOT NULL", (self._truth.schema, table)
+        ).fetchone()
+        return bool(found)
 
     def at_one_moment(self, read: Callable[[], Result]) -> Result:
         try:
@@ -266,29 +260,45 @@ class PostgresDatabase:
 
     def close(self) -> None:
         # Not left to the server, which notices the end of a session a moment later than who waits for the lock.
-        if self._locked and not self._connection.closed:
-            with suppress(LibraryUnreachable):
-                self.execute("SELECT pg_advisory_unlock(?)", (self._truth.key,))
+        with suppress(LibraryUnreachable):
+            for key in self._locks if not self._connection.closed else []:
+                self.execute("SELECT pg_advisory_unlock(?)", (key,))
         self._connection.close()
 
     # ---- the writer -----------------------------------------------------------------------------------------------
 
-    def lock(self, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
-        while not self.execute("SELECT pg_try_advisory_lock(?)", (self._truth.key,)).fetchone()[0]:
+    def lock(self, timeout: float, of: str = "") -> None:
+        deadline, key = time.monotonic() + timeout, self._truth.key(of)
+        while not self.execute("SELECT pg_try_advisory_lock(?)", (key,)).fetchone()[0]:
             if time.monotonic() > deadline:
                 raise LibraryBusy(
                     f"{self._truth.name}: another process is writing to this library; try again when it is done"
                 )
             time.sleep(_LOCK_SECONDS)
-        self._locked = True
+        self._locks.append(key)
 
     def complete(self) -> None:
-        """Do nothing: see `has`."""
+        """Do nothing: there was no library in PostgreSQL before all of its tables were thought of."""
+
+    def make(self, tables: str) -> None:
+        self.begin()
+        try:
+            self.script(renamed(tables))
+        except BaseException:
+            self.rollback()
+            raise
+        self.commit()
 
     def overwrite_deleted(self, timeout: float) -> None:
-        """Have the space of deleted rows used again. What PostgreSQL keeps all the same docs/postgres.md tells."""
-        self.script(_VACUUM)
+        """Have the space of deleted rows used again, and the tables' statistics taken.
+
+        What PostgreSQL keeps all the same docs/postgres.md tells.
+        """
+        tables = self.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = ? ORDER BY tablename", (self._truth.schema,)
+        )
+        names = sql.SQL(", ").join(sql.Identifier(name) for (name,) in tables)
+        self.script(sql.SQL("VACUUM (ANALYZE) {}").format(names))
 
     def give_back(self) -> None:
         """Do nothing: what is vacuumed is used again, and its end given back."""

@@ -117,12 +117,16 @@ class SqliteDatabase(sqlite3.Connection):
         if self.in_transaction:
             self.execute("ROLLBACK")
 
-    def lock(self, timeout: float) -> None:
+    def lock(self, timeout: float, of: str = "") -> None:
         """Do nothing: the folder's lock keeps out all there are."""
 
     def complete(self) -> None:
         if not self.has("quantisers"):
-            self.executescript(f"BEGIN IMMEDIATE;{LATER_DDL}COMMIT;")
+            self.make(LATER_DDL)
+
+    def make(self, tables: str) -> None:
+        # One script, one transaction: executescript would otherwise commit table by table.
+        self.executescript(f"BEGIN IMMEDIATE;{tables}COMMIT;")
 
     def overwrite_deleted(self, timeout: float) -> None:
         """Move the write-ahead log into the library file and cut it to nothing: what was overwritten is in neither."""
@@ -176,14 +180,18 @@ def connect(path: Path, *, writable: bool) -> SqliteDatabase:
 
 def create(path: Path, meta: Mapping[str, str]) -> None:
     """Make a new, empty library file at `path` with the settings `meta`. Whole or not at all."""
-    connection = sqlite3.connect(path, isolation_level=None)
+    rows = ",".join(f"({_quote(key)}, {_quote(value)})" for key, value in {"format": FORMAT, **meta}.items())
+    create_with(path, f"{DDL}{LATER_DDL}INSERT INTO meta VALUES {rows};")
+
+
+def create_with(path: Path, tables: str) -> None:
+    """Make a new file at `path` with these tables."""
+    connection = sqlite3.connect(path, isolation_level=None, factory=SqliteDatabase)
     try:
         # Before the first table: compaction then gives space back in small steps instead of rewriting the file.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
-        rows = ",".join(f"({_quote(key)}, {_quote(value)})" for key, value in {"format": FORMAT, **meta}.items())
-        # One script, one transaction: executescript would otherwise commit table by table.
-        connection.executescript(f"BEGIN IMMEDIATE;{DDL}{LATER_DDL}INSERT INTO meta VALUES {rows};COMMIT;")
+        connection.make(tables)
     finally:
         connection.close()
 

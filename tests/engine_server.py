@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -121,8 +123,8 @@ class EngineServer:
 
 
 @contextmanager
-def served(key: str | None = None) -> Iterator[EngineServer]:
-    """Yield an engine that is served on a free port."""
+def served(key: str | None = None, certificate: tuple[Path, Path] | None = None) -> Iterator[EngineServer]:
+    """Yield an engine that is served on a free port; over TLS with a certificate and its key."""
     engine = EngineServer(key)
 
     class Handler(BaseHTTPRequestHandler):
@@ -158,6 +160,11 @@ def served(key: str | None = None) -> Iterator[EngineServer]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         engine.port = server.server_address[1]
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            # The handshake is the thread's that answers, so that a client who goes away keeps nobody waiting.
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

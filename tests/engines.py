@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from index.library import Library
 from index.remote.address import Address
 from index.remote.circuit import Circuit
 from index.remote.engine import Engine
+from index.remote.lexicon import Lexicon
+from index.remote.lexicons import FOLDER, reading
 from index.remote.patience import Patience
 from index.remote.store import QdrantStore
 from index.store import LocalStore
@@ -109,3 +113,25 @@ def kept(folder: Path) -> set[int]:
         return set(library.kept_ids())
     finally:
         library.close()
+
+
+@contextmanager
+def lexicon(folder: Path, engine: Engine) -> Iterator[Lexicon]:
+    """Yield the terms of the collection in use."""
+    with closing(Library(folder)) as library, closing(reading(library)) as lexicons:
+        found = lexicons.find(engine.aliases()[ADDRESS.name])
+        assert found is not None
+        yield found
+
+
+def terms_of(folder: Path) -> list[str]:
+    """Return the collections that a library keeps terms for."""
+    with closing(Library(folder)) as library, closing(reading(library)) as lexicons:
+        return lexicons.names()
+
+
+def written(folder: Path, word: str) -> bool:
+    """Return whether a word stands in what the terms of a library are kept in, down to the bytes of its files."""
+    files = b"".join(path.read_bytes() for path in folder.glob(f"{FOLDER}/*"))
+    with closing(Library(folder)) as library:
+        return word.encode() in files or next(library.truth.holding([word]), None) is not None

@@ -79,8 +79,6 @@ def test_the_driver_of_each_database_is_known_to_few() -> None:
         "api/keys.py",
         "api/ledger.py",
         "index/backup.py",
-        # The terms of a collection in Qdrant are one, too.
-        "index/remote/lexicon.py",
         "index/sqlite.py",
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -148,6 +149,28 @@ def test_without_its_key_the_engine_refuses_and_no_key_is_told(folder: Path) -> 
         engine.close()
         engine = open_engine(Settings(library=folder, store=server.url(), store_key="tell-nobody"))  # type: ignore[arg-type]
         assert engine.aliases() == {}
+        engine.close()
+
+
+def test_over_tls_a_key_is_sent_to_nobody_whose_certificate_is_not_trusted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=engine", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    with served(key="tell-nobody", certificate=(cert, key)) as server:
+        settings = Settings(library=folder, store=f"qdrants{server.url()[6:]}", store_key="tell-nobody")  # type: ignore[arg-type]
+        engine = open_engine(settings)
+        with pytest.raises(StoreUnavailable, match=r"qdrants://127.0.0.1:\d+/news does not answer \(ConnectError\)"):
+            Engine(engine._client, engine.address, patience=AT_ONCE).aliases()
+        assert server.asked == []
+        engine.close()
+        monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+        engine = open_engine(settings)
+        assert forward(folder, engine) == (30, 0, 0)
         engine.close()
 
 

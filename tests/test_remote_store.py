@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import shutil
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,10 +20,11 @@ from index.change import compact, delete, rollback
 from index.errors import StoreError, UnknownGeneration
 from index.library import Library
 from index.reembed import reembed
-from index.remote import lexicon as lexicons
+from index.remote import lexicons
 from index.remote.engine import Engine
 from index.remote.forward import bring_forward
-from index.remote.points import Times, day
+from index.remote.lexicon import Lexicon
+from index.remote.points import Point, Times, day
 from index.remote.store import QdrantStore
 from index.report import SyncPolicy
 from index.schema import FOREVER
@@ -32,10 +33,10 @@ from index.store import LocalStore
 from index.sync import sync
 from index.terms import terms
 from index.types import Filter
-from tests.engines import ADDRESS, QUIET, assert_alike, in_memory, kept, points, rows
+from tests.engines import ADDRESS, QUIET, assert_alike, in_memory, kept, lexicon, points, rows, terms_of, written
 from tests.fakes import HashingEmbedder, write_files
 from tests.libraries import ids, interrupted_at
-from tests.truths import in_postgres
+from tests.truths import Prepare, in_postgres
 
 pytestmark = pytest.mark.filterwarnings(QUIET)
 
@@ -62,14 +63,26 @@ def of_words(number: int, words: str) -> dict[str, str | bytes]:
     return {f"{number:02}.md": document(number, f"The tide is {words}.")}
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return a library of thirty documents."""
+def thirty(folder: Path) -> Path:
+    """Return a library of thirty documents, which are beside it."""
+    files = folder.parent / "files"
     for number in range(30):
         words = ["high", "low, and the moon is high", "in the harbour", "high high high"][number % 4]
-        write_files(tmp_path / "files", of_words(number, words))
-    sync(tmp_path / "library", EMBEDDER, [tmp_path / "files"])
-    return tmp_path / "library"
+        write_files(files, of_words(number, words))
+    sync(folder, EMBEDDER, [files])
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path, truth: Prepare) -> Path:
+    """Return a library of thirty documents, whose truth and terms are in either place."""
+    return thirty(truth(tmp_path / "library"))
+
+
+@pytest.fixture
+def with_file(tmp_path: Path) -> Path:
+    """Return the same with truth and terms in its folder."""
+    return thirty(tmp_path / "library")
 
 
 def resynced(folder: Path, files: dict[str, str | bytes], gone: tuple[str, ...] = ()) -> None:
@@ -123,37 +136,43 @@ def act(folder: Path, files: Path, action: str, what: object) -> None:
 @settings(max_examples=15, deadline=None)
 @given(st.lists(ACTIONS, min_size=2, max_size=9))
 def test_after_any_changes_both_stores_answer_alike(actions: list[tuple[str, object]]) -> None:
+    assert_alike_after(actions, lambda folder: folder)
+
+
+@settings(max_examples=3, deadline=None)
+@given(actions=st.lists(ACTIONS, min_size=2, max_size=6))
+def test_after_any_changes_they_do_where_the_truth_is_shared(postgres: str, actions: list[tuple[str, object]]) -> None:
+    assert_alike_after(actions, lambda folder: in_postgres(folder, postgres))
+
+
+def assert_alike_after(actions: list[tuple[str, object]], truth: Prepare) -> None:
     engine = in_memory()
     with TemporaryDirectory() as place:
-        folder, files = Path(place) / "library", Path(place) / "files"
+        folder, files = truth(Path(place) / "library"), Path(place) / "files"
         write_files(files, of_words(0, WORDS[0]))
         sync(folder, EMBEDDER, [files])
         for action, what in [*actions, ("forward", None)]:
             act(folder, files, action, what)
             if action == "forward":
                 assert_alike(folder, engine, QUERIES, FILTERS)
+                forward(folder, engine)  # as `compact` does, which makes no generation that a server would see
                 assert points(engine) == kept(folder)
                 assert_counted(folder, engine)
 
 
 def assert_counted(folder: Path, engine: Engine) -> None:
     """Assert that the lexicon counts, in every generation, the live passages that hold each term, and has no others."""
-    library = Library(folder)
-    lexicon = lexicons.Lexicon(lexicons.place(folder, engine.aliases()[ADDRESS.name]))
-    try:
+    with closing(Library(folder)) as library, lexicon(folder, engine) as counts:
         held: Counter[tuple[str, str]] = Counter()
         for generation in (g for g in library.generations() if not g.purged):
             counted: Counter[tuple[str, str]] = Counter()
             for _, title, text in library.words(library.live_ids(generation.number)):
                 counted.update({("title", term) for term in terms(title)} | {("text", term) for term in terms(text)})
-            told = lexicon.holding(list(counted), generation.number)
+            told = counts.holding(list(counted), generation.number)
             assert {key: number for key, (_, number) in told.items()} == counted
             held += counted
-        newest = lexicon.holding(list(held), library.generation().number)
+        newest = counts.holding(list(held), library.generation().number)
         assert len({number for number, _ in newest.values()}) == len(held)
-    finally:
-        library.close()
-        lexicon.close()
 
 
 def test_scores_are_those_of_a_count_by_hand(folder: Path) -> None:
@@ -294,9 +313,40 @@ def test_a_purged_document_is_in_no_point_and_no_word_of_it_in_the_terms(folder:
     assert forward(folder, engine)[2] == 2
     assert points(engine) == kept(folder) < before
     assert_alike(folder, engine, QUERIES, FILTERS)
-    held = b"".join(path.read_bytes() for path in (folder / lexicons.FOLDER).iterdir())
-    assert b"zither" in held
-    assert b"xylophon" not in held
+    assert written(folder, "zither")
+    assert not written(folder, "xylophon")
+
+
+def test_a_purge_takes_with_it_what_a_switch_left_behind(folder: Path) -> None:
+    engine = in_memory()
+    forward(folder, engine)
+    reembed(folder, HashingEmbedder(32, "other"))
+    forward(folder, engine)
+    assert len(engine.collections()) == len(terms_of(folder)) == 2
+    delete(folder, [ids(folder)["07.md"]], purge=True)
+    forward(folder, engine)
+    assert engine.collections() == terms_of(folder) == [engine.aliases()[ADDRESS.name]]
+
+
+def test_words_that_an_interrupted_load_had_numbered_are_purged_too(folder: Path) -> None:
+    engine = in_memory()
+    forward(folder, engine)
+    refusing = in_memory(engine._client)
+
+    def refused(collection: str, points: Sequence[Point]) -> None:
+        raise StoreError("no room")
+
+    refusing.put = refused  # type: ignore[method-assign]
+    for words in ("full of xylophones", "full of zithers"):
+        resynced(folder, of_words(7, words))
+        with pytest.raises(StoreError, match="no room"):
+            forward(folder, refusing)
+    assert written(folder, "xylophon")
+    delete(folder, [ids(folder)["07.md"]], purge=True)
+    forward(folder, engine)
+    assert not written(folder, "xylophon")
+    assert not written(folder, "zither")
+    assert_alike(folder, engine, QUERIES, FILTERS)
 
 
 def test_what_was_deleted_before_and_is_purged_in_no_new_generation_goes_too(folder: Path) -> None:
@@ -329,7 +379,7 @@ def test_a_document_that_comes_again_after_its_purge_is_found(folder: Path) -> N
 
 def test_an_interrupted_load_goes_on_where_it_was(folder: Path) -> None:
     engine = in_memory()
-    with pytest.raises(KeyboardInterrupt), interrupted_at("call", lexicons.Lexicon.settle):
+    with pytest.raises(KeyboardInterrupt), interrupted_at("call", Lexicon.settle):
         forward(folder, engine)
     assert engine.aliases() == {}
     assert len(engine.collections()) == 1
@@ -347,7 +397,7 @@ def test_a_change_that_was_interrupted_is_made_once(folder: Path, step: str) -> 
     forward(folder, engine)
     resynced(folder, of_words(3, "new"), gone=("05.md",))
     delete(folder, [ids(folder)["09.md"]], purge=True)
-    with pytest.raises(KeyboardInterrupt), interrupted_at("call", getattr(lexicons.Lexicon, step)):
+    with pytest.raises(KeyboardInterrupt), interrupted_at("call", getattr(Lexicon, step)):
         forward(folder, engine)
     forward(folder, engine)
     assert len(engine.collections()) == 1
@@ -409,31 +459,31 @@ def test_a_collection_that_lost_points_is_not_activated_and_another_one_is_loade
     assert_alike(folder, engine, QUERIES, FILTERS)
 
 
-def test_without_its_terms_another_collection_is_loaded(folder: Path) -> None:
+def test_without_its_terms_another_collection_is_loaded(with_file: Path) -> None:
     engine = in_memory()
-    forward(folder, engine)
-    for path in (folder / lexicons.FOLDER).glob("*.sqlite*"):
+    forward(with_file, engine)
+    for path in (with_file / lexicons.FOLDER).glob("*.sqlite*"):
         path.unlink()
     # A server loads nothing by itself: the terms may be on another machine.
-    with pytest.raises(StoreError, match="not on this machine"):
-        QdrantStore(folder, EMBEDDER, engine)
+    with pytest.raises(StoreError, match=r"the terms of news.* are not in .*terms.sqlite; copy that"):
+        QdrantStore(with_file, EMBEDDER, engine)
     assert len(engine.collections()) == 1
-    assert forward(folder, engine) == (30, 0, 0)
-    assert_alike(folder, engine, QUERIES, FILTERS)
+    assert forward(with_file, engine) == (30, 0, 0)
+    assert_alike(with_file, engine, QUERIES, FILTERS)
     assert len(engine.collections()) == 2
 
 
-def test_terms_that_are_behind_the_collection_are_not_counted_on(folder: Path, tmp_path: Path) -> None:
+def test_terms_that_are_behind_the_collection_are_not_counted_on(with_file: Path, tmp_path: Path) -> None:
     engine = in_memory()
-    forward(folder, engine)
-    other = Path(shutil.copytree(folder / lexicons.FOLDER, tmp_path / "copied"))
-    resynced(folder, of_words(3, "new"))
-    forward(folder, engine)
-    shutil.rmtree(folder / lexicons.FOLDER)
-    other.rename(folder / lexicons.FOLDER)
+    forward(with_file, engine)
+    other = Path(shutil.copytree(with_file / lexicons.FOLDER, tmp_path / "copied"))
+    resynced(with_file, of_words(3, "new"))
+    forward(with_file, engine)
+    shutil.rmtree(with_file / lexicons.FOLDER)
+    other.rename(with_file / lexicons.FOLDER)
     with pytest.raises(StoreError, match="brought to generation 2 from another machine"):
-        forward(folder, engine)
-    store = QdrantStore(folder, EMBEDDER, engine)
+        forward(with_file, engine)
+    store = QdrantStore(with_file, EMBEDDER, engine)
     try:
         assert store.current().generation.number == 1
         with pytest.raises(StoreError, match="generation 2 is not yet whole"):
@@ -480,14 +530,14 @@ def test_a_library_without_a_generation_finds_nothing_and_asks_for_nothing(tmp_p
         store.close()
 
 
-def test_a_lexicon_of_another_format_is_not_taken(folder: Path) -> None:
+def test_terms_that_cannot_be_read_are_told_with_the_way_out(with_file: Path) -> None:
     engine = in_memory()
-    forward(folder, engine)
-    path = lexicons.place(folder, engine.aliases()[ADDRESS.name])
-    with sqlite3.connect(path) as db:
-        db.execute("UPDATE meta SET value = '0' WHERE key = 'format'")
-    db.close()
-    assert forward(folder, engine)[0] == 30
+    forward(with_file, engine)
+    lexicons.place(with_file).write_bytes(b"not terms" * 1_000)
+    with pytest.raises(StoreError, match=r"terms.sqlite: not readable terms \(file is not a database\); delete it"):
+        forward(with_file, engine)
+    lexicons.place(with_file).unlink()
+    assert forward(with_file, engine)[0] == 30
     assert len(engine.collections()) == 2
 
 
@@ -499,18 +549,3 @@ def test_whoever_sees_the_documents_of_some_tags_finds_the_same(both: tuple[Loca
         assert {tag for hit in found for tag in hit.passage.document.tags} == {"sea", "moon"}
         query = EMBEDDER.embed(["high moon"])[0]
         assert rows(there.by_vector(query, 50, where)) == rows(here.by_vector(query, 50, where))
-
-
-def test_a_library_in_postgresql_is_brought_forward_as_one_in_a_file_is(tmp_path: Path, postgres: str) -> None:
-    files = write_files(tmp_path / "files", {f"{n}.md": document(n, f"The tide of {n} is high.") for n in range(8)})
-    library, engine = in_postgres(tmp_path / "library", postgres), in_memory()
-    sync(library, EMBEDDER, [files])
-    assert_alike(library, engine, QUERIES, FILTERS)
-    delete(library, [ids(library)["3.md"]], purge=True)
-    (files / "4.md").unlink()
-    write_files(files, {"5.md": document(5, "The harbour sleeps.")})
-    sync(library, EMBEDDER, [files])
-    assert_alike(library, engine, QUERIES, FILTERS)
-    rollback(library, 2)
-    compact(library, keep_last=2, grace=timedelta(0))
-    assert_alike(library, engine, QUERIES, FILTERS)

@@ -145,11 +145,11 @@ def forwarded(settings: Settings, quiet: bool) -> None:
     if settings.store is None:
         return
     from api.wiring import bring_forward
-    from index.errors import LibraryBusy, StoreError
+    from index.errors import LibraryBusy, LibraryUnreachable, StoreError
 
     try:
         bring_forward(settings, meter(quiet))
-    except (StoreError, LibraryBusy) as error:
+    except (StoreError, LibraryBusy, LibraryUnreachable) as error:
         fail(error.code, f"{error}; the library has changed, and the next sync, or a server, goes on from here", False)
     except KeyboardInterrupt:
         fail("interrupted", "interrupted: the library has changed, and the next sync, or a server, goes on", False)

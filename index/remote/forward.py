@@ -2,7 +2,8 @@
 
 Nothing that is written shows before it is whole: nobody filters by a generation that is not activated, and activating
 is one request. Every step may be repeated, so what was interrupted goes on when it is run again, and sends nothing that
-is there. A first load, and one for another embedder, goes into a collection of its own beside the one in use.
+is there. A first load, and one for another embedder, goes into a collection of its own beside the one in use. Where
+servers share the library's truth they share the terms, so any of them goes on with what another one began.
 """
 
 from __future__ import annotations
@@ -11,26 +12,22 @@ import json
 import logging
 import secrets
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
-import filelock
-
-from index.errors import LibraryBusy, StoreError
+from index.errors import StoreError
 from index.exact import unit
 from index.library import Library
-from index.remote import lexicon as lexicons
 from index.remote.engine import Engine
 from index.remote.lexicon import Changes, Key, Lexicon
+from index.remote.lexicons import Keeping, writing
 from index.remote.names import Names, Stand, begun, names_of, standing
+from index.remote.orphans import drop
 from index.remote.points import Lives, Point, Terms, Times, about, codes, in_batches, sparse
 from index.words import worths
 
-_LOCK = "forward.lock"
 # Passages a request, requests under way at a time, and waiting beside them.
 _BATCH = 200
 _AT_ONCE = 4
@@ -60,58 +57,42 @@ def bring_forward(
 
     :raises StoreUnavailable: if the engine does not answer; run it again to go on.
     :raises StoreError: if it refuses, or does not hold what it was given.
-    :raises LibraryBusy: if another process of this machine is at it.
+    :raises LibraryBusy: if another process, or one of another machine, is at it.
     """
-    with _locked(library.folder, lock_timeout):
+    with writing(library, lock_timeout) as lexicons:
         names = names_of(library, engine.address)
         aliases = engine.aliases()
         stand = standing(names, aliases)
-        lexicon = _lexicon(library, engine, names, stand)
-        try:
-            forward = _Forward(library, engine, lexicon, progress)
-            forward.run()
-            forward.check()
-            _activate(engine, names, aliases, lexicon.collection, forward.until)
-            lexicon.activated(forward.until)
-            return Forwarded(forward.until, lexicon.collection, forward.sent, forward.changed, forward.deleted)
-        finally:
-            lexicon.close()
+        lexicon = _lexicon(library, engine, lexicons, names, stand)
+        forward = _Forward(library, engine, lexicons, lexicon, progress)
+        forward.run()
+        forward.check()
+        _activate(engine, names, aliases, lexicon.collection, forward.until)
+        lexicon.activated(forward.until)
+        if forward.purged:
+            # Vectors and words of what was purged are in those that a switch left behind, too.
+            drop(library, engine, lexicons, lexicons.names(str(engine.address)))
+        return Forwarded(forward.until, lexicon.collection, forward.sent, forward.changed, forward.deleted)
 
 
-@contextmanager
-def _locked(folder: Path, timeout: float) -> Iterator[None]:
-    place = folder / lexicons.FOLDER
-    place.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(place / _LOCK)
-    try:
-        lock.acquire(timeout=timeout)
-    except filelock.Timeout as error:
-        raise LibraryBusy(
-            f"{folder}: another process is bringing its engine forward; try again when it is done"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _lexicon(library: Library, engine: Engine, names: Names, stand: Stand | None) -> Lexicon:
+def _lexicon(library: Library, engine: Engine, lexicons: Keeping, names: Names, stand: Stand | None) -> Lexicon:
     """Return that of the collection to bring forward: the one in use, one whose load was interrupted, or a new one."""
-    embedder, folder = library.meta["embedder"], library.folder
+    embedder = library.meta["embedder"]
     prefix, dimensions = names.of(embedder), int(library.meta["dimensions"])
     there = engine.collections()
     in_use = [] if stand is None else [stand.collection]
-    for collection in (one for one in (*in_use, *begun(library, names)) if one.startswith(prefix) and one in there):
-        try:
-            lexicon = Lexicon(lexicons.place(folder, collection))
-        except OSError as error:
-            _log.warning("the terms of %s cannot be read, and another collection is loaded: %s", collection, error)
+    for collection in (
+        one for one in (*in_use, *begun(library, names, lexicons)) if one.startswith(prefix) and one in there
+    ):
+        lexicon = lexicons.find(collection)
+        if lexicon is None:
+            _log.warning("%s has no terms of %s; another collection is loaded", lexicons.where, collection)
             continue
         if stand is not None and collection == stand.collection and lexicon.stands_at < stand.generation:
-            lexicon.close()
             raise StoreError(
-                f"{engine.address} was brought to generation {stand.generation} from another machine, whose terms are "
-                f"not here; sync there, or copy its folder `{lexicons.FOLDER}`"
+                f"{engine.address} was brought to generation {stand.generation} from another machine or before a "
+                f"restore: the terms in {lexicons.where} are those of {lexicon.stands_at}; sync where they are newer, "
+                "or take another name"
             )
         # What was let go of since is in no row any more: which terms it held could not be told.
         brought = lexicon.stands_at == 0 or oldest(library) <= lexicon.stands_at
@@ -119,10 +100,9 @@ def _lexicon(library: Library, engine: Engine, names: Names, stand: Stand | None
             if lexicon.stands_at == 0:
                 engine.make(collection, dimensions)
             return lexicon
-        lexicon.close()
     collection = f"{prefix}{secrets.token_hex(4)}"
     _log.info("loading a new collection: %s", collection)
-    lexicon = Lexicon.make(folder, collection, embedder)
+    lexicon = lexicons.make(collection, embedder, str(engine.address))
     engine.make(collection, dimensions)
     return lexicon
 
@@ -142,9 +122,12 @@ def _activate(engine: Engine, names: Names, aliases: dict[str, str], collection:
 class _Forward:
     """One collection brought from the generation that its lexicon stands at to the newest one of the library."""
 
-    def __init__(self, library: Library, engine: Engine, lexicon: Lexicon, progress: Progress) -> None:
+    def __init__(
+        self, library: Library, engine: Engine, lexicons: Keeping, lexicon: Lexicon, progress: Progress
+    ) -> None:
         self._library = library
         self._engine = engine
+        self._lexicons = lexicons
         self._lexicon = lexicon
         self._collection = lexicon.collection
         self._progress = progress
@@ -153,6 +136,8 @@ class _Forward:
         self._numbers: dict[Key, int] = {}
         self._changes: Changes = Counter()
         self.until = library.generation().number
+        self.purged = False
+        """Whether documents were purged since then."""
         self.sent = self.changed = self.deleted = 0
 
     def run(self) -> None:
@@ -162,7 +147,11 @@ class _Forward:
         if self._since == 0:
             self._sweep()
         self._upload(floor)
-        self._lexicon.settle(self._changes, doomed, self.until, floor)
+        # A load that was interrupted may have numbered the words of what was purged since.
+        forgotten = self.purged or self._since == 0
+        self._lexicon.settle(self._changes, doomed, self.until, floor, purged=forgotten)
+        if forgotten:
+            self._lexicons.overwrite_deleted()
         self._bury(doomed)
         if floor > 0:
             self._engine.delete_ended(self._collection, floor)
@@ -188,6 +177,7 @@ class _Forward:
         """Return the points of documents that were purged, and count them no more."""
         gone = []
         purged = sorted(self._library.purged_since(self._since)) if self._since else []
+        self.purged, counts_from = bool(purged), self._lexicon.floor
         for batch in in_batches(purged, _BATCH):
             found = list(self._engine.of_documents(self._collection, batch))
             # A document of the same name may have come after.
@@ -196,7 +186,7 @@ class _Forward:
                 if point not in there:
                     gone.append(point)
                     counted = [(generation, by) for generation, by in times.steps() if generation <= self._since]
-                    self._count(terms, [(max(generation, self._lexicon.floor), -by) for generation, by in counted])
+                    self._count(terms, [(max(generation, counts_from), -by) for generation, by in counted])
         return gone
 
     def _count(self, terms: Sequence[int], steps: Sequence[tuple[int, int]]) -> None:
@@ -223,6 +213,7 @@ class _Forward:
                     after = ids[-1]
                     if len(under_way) >= _AT_ONCE + _WAITING:
                         self._landed(under_way.popleft())
+                    self._lexicons.expect_alone()
                     under_way.append(pool.submit(self._send, *self._prepared(ids, floor)))
                     done += len(ids)
                     self._progress(done, total)

@@ -1,35 +1,46 @@
-"""The terms of a collection: the number of each, and how many passages hold it in every generation. A SQLite file.
+"""The terms of a collection: the number of each, and how many passages hold it in every generation.
 
 The engine counts in numbers, and knows no generations when it counts. So the number that a term was given is kept here,
 with by how many each generation changed the passages that hold it: added up to a generation, they are what is live in
-it. The file belongs to one collection, lies in the folder `qdrant` of the library, and is gone with it. Without it the
-collection is of no use and another one is loaded.
+it. Where the rows are `lexicons.py` says; a collection without its rows is of no use, and another one is loaded.
 """
 
 from __future__ import annotations
 
-import sqlite3
-import threading
+import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
-FORMAT = "1"
-FOLDER = "qdrant"
-_SUFFIX = ".sqlite"
-_BATCH = 400
-_DDL = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE terms (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, field TEXT NOT NULL, term TEXT NOT NULL, UNIQUE (field, term)
+from index.database import Database
+from index.errors import StoreError
+from index.remote.points import in_batches
+
+TABLES = """
+-- `engine` is where the collection was made, `given` the greatest number that a term of it has: each is given once.
+CREATE TABLE IF NOT EXISTS collections (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, embedder TEXT NOT NULL,
+    engine TEXT NOT NULL,
+    stands_at INTEGER NOT NULL DEFAULT 0, floor INTEGER NOT NULL DEFAULT 0, active INTEGER NOT NULL DEFAULT 0,
+    given INTEGER NOT NULL DEFAULT 0, given_up INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE changes (
-    term INTEGER NOT NULL, generation INTEGER NOT NULL, passages INTEGER NOT NULL, PRIMARY KEY (term, generation)
+CREATE TABLE IF NOT EXISTS terms (
+    collection INTEGER NOT NULL, term TEXT NOT NULL, field TEXT NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (collection, term, field)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS term_counts (
+    collection INTEGER NOT NULL, term INTEGER NOT NULL, generation INTEGER NOT NULL, passages INTEGER NOT NULL,
+    PRIMARY KEY (collection, term, generation)
 ) WITHOUT ROWID;
 -- Points that are counted no more and are still to be deleted.
-CREATE TABLE doomed (point INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS doomed_points (
+    collection INTEGER NOT NULL, point INTEGER NOT NULL, PRIMARY KEY (collection, point)
+) WITHOUT ROWID;
 """
+# Rows that one statement brings, and terms that one asks for.
+_ROWS = 500
+_TERMS = 1_000
 
 Key = tuple[str, str]
 """A field and a term."""
@@ -38,53 +49,22 @@ Changes = Counter[tuple[int, int]]
 
 
 class Lexicon:
-    """The terms of one collection, for any thread.
+    """The terms of one collection, for as many threads as `database` has connections for.
 
-    :raises OSError: if there is no such file, or none of this format.
+    Every method raises StoreError if they were deleted meanwhile.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.collection = path.name.removesuffix(_SUFFIX)
-        self._path = path
-        self._lock = threading.Lock()
-        if not path.is_file():
-            raise FileNotFoundError(path)
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
-            self._db.execute("PRAGMA secure_delete = ON")
-            self._format = self._get("format")
-        except sqlite3.DatabaseError as error:
-            raise OSError(f"{path.name}: {error}") from error
-        if self._format != FORMAT:
-            self._db.close()
-            raise OSError(f"{path.name}: of another format")
-
-    @classmethod
-    def make(cls, folder: Path, collection: str, embedder: str) -> Lexicon:
-        """Return that of a new collection of the library in `folder`."""
-        path = place(folder, collection)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".new")
-        draft.unlink(missing_ok=True)
-        db = sqlite3.connect(draft, isolation_level=None)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.executescript(f"BEGIN;{_DDL}COMMIT;")
-        meta = {"format": FORMAT, "embedder": embedder, "stands_at": "0", "floor": "0", "active": "0"}
-        db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-        db.close()
-        draft.rename(path)
-        return cls(path)
-
-    def close(self) -> None:
-        with self._lock:
-            self._db.close()
+    def __init__(self, database: Callable[[], Database], collection: str, number: int) -> None:
+        self.collection = collection
+        self._database = database
+        self._number = number
 
     # ---- what it says ---------------------------------------------------------------------------------------------
 
     @property
     def embedder(self) -> str:
         """The fingerprint of the embedder that made the collection's vectors."""
-        return self._get("embedder")
+        return str(self._get("embedder"))
 
     @property
     def stands_at(self) -> int:
@@ -98,126 +78,144 @@ class Lexicon:
 
     @property
     def active(self) -> int:
-        """The newest generation that was activated, as far as this machine knows; 0 if none was."""
+        """The newest generation that was activated, as far as is known here; 0 if none was."""
         return int(self._get("active"))
 
     @property
     def is_given_up(self) -> bool:
         """Whether the collection is not as it should be."""
-        return self._get("given_up") != ""
+        return bool(self._get("given_up"))
 
     def holding(self, keys: Sequence[Key], generation: int) -> dict[Key, tuple[int, int]]:
         """Return the number of each of the terms that is known, and how many passages live in `generation` hold it."""
+        # Whatever PostgreSQL thinks of the tables, it looks into their indexes term by term for a question put so.
+        live = (
+            "SELECT CAST(coalesce(sum(k.passages), 0) AS BIGINT) FROM term_counts k "
+            "WHERE k.collection = t.collection AND k.term = t.number AND k.generation <= ?"
+        )
+        wanted = frozenset(keys)
         found: dict[Key, tuple[int, int]] = {}
-        with self._lock:
-            for field, term in keys:
-                row = self._db.execute(
-                    "SELECT t.number, coalesce(sum(c.passages), 0) FROM terms t LEFT JOIN changes c "
-                    "ON c.term = t.number AND c.generation <= ? WHERE t.field = ? AND t.term = ? GROUP BY t.number",
-                    (generation, field, term),
-                ).fetchone()
-                if row is not None:
-                    found[field, term] = (int(row[0]), int(row[1]))
+        for batch in in_batches(sorted({term for _, term in wanted}), _TERMS):
+            rows = self._database().execute(
+                f"SELECT t.field, t.term, t.number, ({live}) FROM terms t "
+                f"WHERE t.collection = ? AND t.term IN ({_marks(batch)})",
+                (generation, self._number, *batch),
+            )
+            found |= {(field, term): (n, held) for field, term, n, held in rows if (field, term) in wanted}
         return found
 
     def doomed(self) -> list[int]:
         """Return the points that are still to be deleted."""
-        with self._lock:
-            return [row[0] for row in self._db.execute("SELECT point FROM doomed ORDER BY point")]
+        rows = self._database().execute(
+            "SELECT point FROM doomed_points WHERE collection = ? ORDER BY point", (self._number,)
+        )
+        return [point for (point,) in rows]
 
     # ---- what the one process that brings it forward does -----------------------------------------------------------
 
     def numbers(self, keys: Iterable[Key]) -> dict[Key, int]:
         """Return the number of each term; one that has none is given one."""
-        wanted = list(dict.fromkeys(keys))
+        wanted = dict.fromkeys(keys)
         with self._transaction() as db:
-            db.executemany("INSERT OR IGNORE INTO terms (field, term) VALUES (?, ?)", wanted)
-            return {
-                key: db.execute("SELECT number FROM terms WHERE field = ? AND term = ?", key).fetchone()[0]
-                for key in wanted
-            }
+            found = self._known(db, wanted.keys())
+            given = int(self._get("given"))
+            new = {key: number for number, key in enumerate((k for k in wanted if k not in found), start=given + 1)}
+            _insert(db, "terms", [(self._number, term, field, number) for (field, term), number in new.items()])
+            self._set(db, "given", given + len(new))
+        return found | new
 
-    def settle(self, changes: Mapping[tuple[int, int], int], doomed: Iterable[int], stands_at: int, floor: int) -> None:
+    def _known(self, db: Database, wanted: Collection[Key]) -> dict[Key, int]:
+        found: dict[Key, int] = {}
+        for field in {field for field, _ in wanted}:
+            # A table that a load fills was planned for when it was empty; a look at one row is planned well even so.
+            rows = db.execute(
+                "SELECT value, (SELECT t.number FROM terms t WHERE t.collection = :c AND t.term = value "
+                "AND t.field = :field) FROM json_each(:terms)",
+                {"c": self._number, "field": field, "terms": json.dumps([term for of, term in wanted if of == field])},
+            )
+            found |= {(field, term): number for term, number in rows if number is not None}
+        return found
+
+    def settle(
+        self, changes: Mapping[tuple[int, int], int], doomed: Iterable[int], stands_at: int, floor: int, *, purged: bool
+    ) -> None:
         """Count `changes`, and take the points `doomed` for gone. All or nothing.
 
-        Generations before `floor` are told from it no more.
+        Generations before `floor` are told from it no more. With `purged` no term stays that no passage holds.
         """
+        counted: Changes = Counter()
+        for (term, generation), by in changes.items():
+            counted[term, max(generation, floor)] += by
         with self._transaction() as db:
-            rows = [(term, max(generation, floor), by) for (term, generation), by in changes.items() if by]
-            db.executemany(
-                "INSERT INTO changes VALUES (?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET passages = passages + excluded.passages",
-                rows,
-            )
-            gone = [(point,) for point in doomed]
-            db.executemany("INSERT OR IGNORE INTO doomed VALUES (?)", gone)
-            if floor > int(self._read(db, "floor")):
+            risen = floor > int(self._get("floor"))
+            _insert(
+                db, "term_counts",
+                [(self._number, term, generation, by) for (term, generation), by in counted.items() if by],
+                _ADDED_UP,
+            )  # fmt: skip
+            _insert(db, "doomed_points", [(self._number, point) for point in doomed], "ON CONFLICT DO NOTHING")
+            mine = {"c": self._number, "f": floor}
+            if risen:
                 db.execute(
-                    "INSERT INTO changes SELECT term, :f, sum(passages) FROM changes WHERE generation < :f "
-                    "GROUP BY term ON CONFLICT DO UPDATE SET passages = passages + excluded.passages",
-                    {"f": floor},
+                    "INSERT INTO term_counts SELECT collection, term, :f, sum(passages) FROM term_counts "
+                    f"WHERE collection = :c AND generation < :f GROUP BY collection, term {_ADDED_UP}",
+                    mine,
                 )
-                db.execute("DELETE FROM changes WHERE generation < ?", (floor,))
-            db.execute("DELETE FROM changes WHERE passages = 0")
-            if gone or floor > int(self._read(db, "floor")):
-                # No word of what was purged stays. Numbers are given once.
-                db.execute("DELETE FROM terms WHERE NOT EXISTS (SELECT 1 FROM changes WHERE term = number)")
-            for key, value in (("stands_at", stands_at), ("floor", floor)):
-                db.execute("UPDATE meta SET value = ? WHERE key = ?", (str(value), key))
-        if gone:
-            self._empty_log()
+                db.execute("DELETE FROM term_counts WHERE collection = :c AND generation < :f", mine)
+            db.execute("DELETE FROM term_counts WHERE collection = :c AND passages = 0", {"c": self._number})
+            if purged or risen:
+                db.execute(
+                    "DELETE FROM terms WHERE collection = :c AND NOT EXISTS "
+                    "(SELECT 1 FROM term_counts k WHERE k.collection = :c AND k.term = terms.number)",
+                    {"c": self._number},
+                )
+            self._set(db, "stands_at", stands_at)
+            self._set(db, "floor", floor)
 
     def buried(self) -> None:
         """Note that all points that were doomed are deleted."""
-        with self._transaction() as db:
-            db.execute("DELETE FROM doomed")
+        self._database().execute("DELETE FROM doomed_points WHERE collection = ?", (self._number,))
 
     def activated(self, generation: int) -> None:
         """Note which generation was activated."""
-        with self._transaction() as db:
-            db.execute("UPDATE meta SET value = ? WHERE key = 'active'", (str(generation),))
+        self._set(self._database(), "active", generation)
 
     def give_up(self) -> None:
         """Note that the collection is not as it should be, and is to be brought forward no more."""
-        with self._transaction() as db:
-            db.execute("INSERT OR REPLACE INTO meta VALUES ('given_up', '1')")
-
-    def _empty_log(self) -> None:
-        with self._lock:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._set(self._database(), "given_up", 1)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+    def _transaction(self) -> Iterator[Database]:
+        db = self._database()
+        db.begin()
+        try:
+            yield db
+        except BaseException:
+            db.rollback()
+            raise
+        db.commit()
 
-    def _get(self, key: str) -> str:
-        with self._lock:
-            return self._read(self._db, key)
+    def _get(self, mark: str) -> Any:
+        row = self._database().execute(f"SELECT {mark} FROM collections WHERE number = ?", (self._number,)).fetchone()
+        if row is None:
+            raise StoreError(f"the terms of {self.collection} were deleted meanwhile; run `citespan sync`")
+        return row[0]
 
-    @staticmethod
-    def _read(db: sqlite3.Connection, key: str) -> str:
-        row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return "" if row is None else str(row[0])
-
-
-def place(folder: Path, collection: str) -> Path:
-    """Return where the terms of a collection of the library in `folder` are kept."""
-    return folder / FOLDER / f"{collection}{_SUFFIX}"
+    def _set(self, db: Database, mark: str, value: int) -> None:
+        db.execute(f"UPDATE collections SET {mark} = ? WHERE number = ?", (value, self._number))
 
 
-def kept(folder: Path) -> list[str]:
-    """Return the collections that terms are kept for, in order."""
-    return sorted(path.name.removesuffix(_SUFFIX) for path in (folder / FOLDER).glob(f"*{_SUFFIX}"))
+_ADDED_UP = (
+    "ON CONFLICT (collection, term, generation) DO UPDATE SET passages = term_counts.passages + excluded.passages"
+)
 
 
-def forget(path: Path) -> None:
-    """Delete a file of terms."""
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _insert(db: Database, table: str, rows: Sequence[tuple[int | str, ...]], rest: str = "") -> None:
+    """Insert rows of one width, as many at a time as a statement takes."""
+    for batch in in_batches(rows, _ROWS):
+        marked = ", ".join([f"({_marks(batch[0])})"] * len(batch))
+        db.execute(f"INSERT INTO {table} VALUES {marked} {rest}", [value for row in batch for value in row])

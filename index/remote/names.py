@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from index.errors import StoreError
 from index.library import Library
-from index.remote import lexicon as lexicons
 from index.remote.address import Address
-from index.remote.lexicon import Lexicon
+from index.remote.lexicons import Lexicons
 
 # Another number, and every library is loaded anew.
 FORMAT = "1"
@@ -78,16 +77,8 @@ def is_behind(library: Library, stand: Stand | None, purged: frozenset[str]) -> 
     return not library.purged_since(stand.generation) <= purged
 
 
-def begun(library: Library, names: Names) -> list[str]:
+def begun(library: Library, names: Names, lexicons: Lexicons) -> list[str]:
     """Return the collections of a library that are being loaded, or whose load was interrupted."""
-    found = []
-    for collection in lexicons.kept(library.folder):
-        if collection.startswith(names.of(library.meta["embedder"])):
-            try:
-                lexicon = Lexicon(lexicons.place(library.folder, collection))
-            except OSError:
-                continue
-            if lexicon.active == 0 and not lexicon.is_given_up:
-                found.append(collection)
-            lexicon.close()
-    return found
+    prefix = names.of(library.meta["embedder"])
+    known = [lexicons.find(collection) for collection in lexicons.names() if collection.startswith(prefix)]
+    return [one.collection for one in known if one is not None and one.active == 0 and not one.is_given_up]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from index.library import Library
-from index.remote import lexicon as lexicons
 from index.remote.engine import Engine
+from index.remote.lexicons import Keeping, Lexicons, reading
 from index.remote.names import begun, names_of, standing
 
 
@@ -30,12 +31,17 @@ def examine(library: Library, engine: Engine) -> Examined:
 
     :raises StoreError: if its name stands for what is none of this library's.
     """
+    with closing(reading(library)) as lexicons:
+        return _examined(library, engine, lexicons)
+
+
+def _examined(library: Library, engine: Engine, lexicons: Lexicons) -> Examined:
     names = names_of(library, engine.address)
     stand = standing(names, engine.aliases())
     in_use = "" if stand is None else stand.collection
     named = [one for one in engine.collections() if one.startswith(f"{names.name}.")]
     # A load that was interrupted goes on in its collection.
-    used = {in_use, *begun(library, names)}
+    used = {in_use, *begun(library, names, lexicons)}
     return Examined(
         stands_at=0 if stand is None else stand.generation,
         in_use=in_use,
@@ -45,11 +51,18 @@ def examine(library: Library, engine: Engine) -> Examined:
     )
 
 
-def drop(library: Library, engine: Engine, orphans: Sequence[str]) -> None:
-    """Delete collections that `examine` found to be orphans, and their terms."""
+def drop(library: Library, engine: Engine, lexicons: Keeping, known: Sequence[str]) -> Sequence[str]:
+    """Delete the collections that are orphans, and return them.
+
+    Their terms go with them, and the terms of those of `known` that are not in the engine.
+    """
+    orphans = _examined(library, engine, lexicons).orphans
     for collection in orphans:
         engine.drop(collection)
     names, there = names_of(library, engine.address), engine.collections()
-    for collection in lexicons.kept(library.folder):
-        if names.owns(collection) and collection not in there:
-            lexicons.forget(lexicons.place(library.folder, collection))
+    gone = [one for one in dict.fromkeys((*orphans, *known)) if names.owns(one) and one not in there]
+    for collection in gone:
+        lexicons.forget(collection)
+    if gone:
+        lexicons.overwrite_deleted()
+    return orphans

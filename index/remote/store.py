@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 from index.embed import Embedder
 from index.errors import LibraryBusy, LibraryDamaged, StoreError, StoreUnavailable
 from index.exact import cosines, unit
+from index.lexical import LexicalIndex
 from index.library import Library
 from index.postings import FIELDS
-from index.remote import lexicon as lexicons
 from index.remote.engine import Engine
 from index.remote.forward import Progress, bring_forward
 from index.remote.lexicon import Key, Lexicon
+from index.remote.lexicons import reading
 from index.remote.names import Stand, is_behind, names_of, standing
 from index.remote.points import Sparse, Terms, codes
+from index.step import follow_purges, follows
 from index.store import NOTHING, Found, Generations, SearchedTexts, check_embedder
 from index.types import Filter, Generation, Hit, Passage
 from index.words import query_terms, weighed, worths
@@ -168,7 +170,8 @@ class QdrantStore(Generations[RemoteGeneration]):
         self.engine = engine
         self._progress = progress
         self._names = names_of(self.library, engine.address)
-        self._lexicons: dict[str, Lexicon] = {}
+        self._lexicons = reading(self.library)
+        self._found: dict[str, Lexicon] = {}
         self._forwarding = threading.Lock()
         self._purged: frozenset[str] = frozenset()
         self._whole: Stand | None = None
@@ -179,8 +182,7 @@ class QdrantStore(Generations[RemoteGeneration]):
             raise
 
     def close(self) -> None:
-        for lexicon in self._lexicons.values():
-            lexicon.close()
+        self._lexicons.close()
         self.engine.close()
         super().close()
 
@@ -195,6 +197,7 @@ class QdrantStore(Generations[RemoteGeneration]):
 
     def refresh(self) -> bool:
         self.library.expect_in_place()
+        self._follow_purges()
         try:
             stand = self._brought()
         except StoreUnavailable as error:
@@ -219,6 +222,15 @@ class QdrantStore(Generations[RemoteGeneration]):
             if after.collection != before.collection:
                 self._past.clear()
         return True
+
+    def _follow_purges(self) -> None:
+        """Take what another server purged out of the indexes that a sync left in this folder, as far as it has any."""
+        folder = self.library.folder
+        if follows(folder, self.library):
+            return
+        words = LexicalIndex(folder, self.library.meta["history"])
+        if words.complete_to >= 0:
+            follow_purges(self.library, words)
 
     def _is_at(self, collection: str, generation: Generation) -> bool:
         current = self._current
@@ -260,8 +272,8 @@ class QdrantStore(Generations[RemoteGeneration]):
         return self._on(stand, generation, used)
 
     def _remembered(self) -> Stand | None:
-        """Return where the engine stood, as far as this machine knows."""
-        known = [self._lexicon(one) for one in lexicons.kept(self.library.folder) if self._names.owns(one)]
+        """Return where the engine stood, as far as the terms tell."""
+        known = [self._lexicon(one) for one in self._lexicons.names() if self._names.owns(one)]
         newest = max(known, key=lambda one: one.active, default=None)
         return None if newest is None or newest.active == 0 else Stand(newest.collection, newest.active)
 
@@ -296,13 +308,12 @@ class QdrantStore(Generations[RemoteGeneration]):
         return RemoteGeneration(self.library, generation, embedder, self.engine, self._lexicon(stand.collection))
 
     def _lexicon(self, collection: str) -> Lexicon:
-        if (found := self._lexicons.get(collection)) is None:
-            try:
-                found = Lexicon(lexicons.place(self.library.folder, collection))
-            except OSError as error:
+        if (found := self._found.get(collection)) is None:
+            found = self._lexicons.find(collection)
+            if found is None:
                 raise StoreError(
-                    f"{self.library.folder}: the terms of {collection} are not on this machine ({error}); copy the "
-                    "folder `qdrant` from the one that syncs, or have `citespan sync` load another collection here"
-                ) from error
-            self._lexicons[collection] = found
+                    f"the terms of {collection} are not in {self._lexicons.where}; copy that from the machine that "
+                    "syncs, or have `citespan sync` load another collection here"
+                )
+            self._found[collection] = found
         return found
