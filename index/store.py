@@ -206,7 +206,7 @@ class GenerationStore(SearchedTexts):
 
     def _within(self, ids: list[int], among: NDArray[np.int64] | None) -> frozenset[int]:
         if among is None:
-            return frozenset(number for number in ids if number in self.vectors)
+            return self.vectors.live(ids)
         return frozenset(np.asarray(ids, dtype=np.int64)[np.isin(ids, among)].tolist())
 
     def _those(self, where: Filter) -> NDArray[np.int64]:
