@@ -71,6 +71,7 @@ class Library:
         self._connections: WeakSet[_OfThread] = WeakSet()
         self._guard = threading.Lock()
         self._file = self.truth.which()
+        self._seen: tuple[int, ...] | None = None
         try:
             with self.truth.told():
                 schema.check_format(self.truth.name, self.meta)
@@ -90,6 +91,22 @@ class Library:
                 f"{self.truth.name}: removed or replaced while it was open; "
                 "put it back, or restore a backup, and restart"
             )
+
+    def look(self) -> None:
+        """Raise a CitespanError, or what the database raises, if it cannot be read."""
+        # Before it is read: what is written meanwhile is another's.
+        stamp, self._seen = self.truth.stamp(), None
+        self.expect_in_place()
+        self.generation()
+        self._seen = stamp
+
+    def is_as_seen(self) -> bool:
+        """Return whether nothing was written to it since the last `look`, which found it well; it is not read for this.
+
+        False where only a look would tell.
+        """
+        seen = self._seen
+        return seen is not None and self.truth.stamp() == seen
 
     def close(self) -> None:
         """Close the connections of all threads."""

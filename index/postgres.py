@@ -73,6 +73,9 @@ class PostgresTruth:
         # A schema that was dropped is gone for its connections, too.
         return ()
 
+    def stamp(self) -> tuple[int, ...] | None:
+        return None
+
     def _is_there(self, database: PostgresDatabase) -> bool:
         (found,) = database.execute(
             "SELECT CAST(to_regclass(quote_ident(?) || '.meta') AS text)", (self.schema,)

@@ -43,6 +43,13 @@ class SqliteTruth:
             return None
         return status.st_dev, status.st_ino
 
+    def stamp(self) -> tuple[int, ...] | None:
+        try:
+            found = [path.stat() for path in (self.path, self._folder / f"{FILE_NAME}-wal")]
+        except OSError:
+            return None
+        return tuple(part for one in found for part in (one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns))
+
     def create(self, meta: Mapping[str, str]) -> None:
         draft = self.path.with_suffix(".new")
         draft.unlink(missing_ok=True)

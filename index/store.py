@@ -244,8 +244,14 @@ class Generations(ABC, Generic[_Store]):
 
     def look(self) -> None:
         """Raise a CitespanError if what questions are answered from cannot be reached."""
-        self.library.expect_in_place()
-        self.library.generation()
+        self.library.look()
+
+    def glance(self) -> bool:
+        """Return whether it is as well as it was at the last look at the library; nobody waits for this.
+
+        False where only a look would tell.
+        """
+        return self.library.is_as_seen()
 
     @abstractmethod
     def current(self) -> _Store:
