@@ -18,6 +18,9 @@ FILE_NAME = "library.sqlite"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 # Pages given back at a time: a few milliseconds' work.
 _PAGES_AT_ONCE = 256
+# Of the file's pages that a reader holds: each thread that answers has a connection. Four times as much, which is
+# SQLite's default, saves 0.3 ms of a question among 100,000 passages, and nothing at a million: the system has them too.
+_CACHE_KIB = 512
 
 
 class SqliteTruth:
@@ -170,6 +173,7 @@ def connect(path: Path, *, writable: bool) -> SqliteDatabase:
         connection.execute("PRAGMA secure_delete = ON")
         if not writable:
             connection.execute("PRAGMA query_only = ON")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
         connection.close()
