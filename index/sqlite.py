@@ -18,8 +18,8 @@ FILE_NAME = "library.sqlite"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 # Pages given back at a time: a few milliseconds' work.
 _PAGES_AT_ONCE = 256
-# Of the file's pages that a reader holds: each thread that answers has a connection. Four times as much, which is
-# SQLite's default, saves 0.3 ms of a question among 100,000 passages, and nothing at a million: the system has them too.
+# What a reader holds of the file: each thread that answers has a connection. Four times as much, which is SQLite's
+# default, saves 0.3 ms of a question among 100,000 passages, and nothing at a million: the system holds the file too.
 _CACHE_KIB = 512
 
 
