@@ -54,6 +54,8 @@ def create_app(runtime: Runtime) -> FastAPI:
 
             def taken_up() -> None:
                 watch.look()
+                # So that whoever asks whether it is ready need not wait for a look.
+                runtime.store.library.look()
                 announce()
 
             refresher = Refresher(runtime.store, settings.refresh_seconds, taken_up, runtime.metrics.refresh_failed)

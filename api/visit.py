@@ -198,6 +198,10 @@ class Reception:
         """Raise a CitespanError if the library cannot be read or is another, or its store does not answer."""
         self._runtime.store.look()
 
+    def glance(self) -> bool:
+        """Return whether nothing has changed since somebody looked and all was well; nobody waits for this."""
+        return self._runtime.store.glance()
+
     def visit(self, caller: Caller) -> Visit:
         """Return what a caller may use."""
         runtime = self._runtime

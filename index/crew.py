@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import TypeVar
 
 from index.priority import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 
 class Crew:
@@ -28,6 +30,25 @@ class Crew:
             return self._pool.map(work, items)
         except RuntimeError:
             return map(work, items)
+
+    def both(self, one: Callable[[], Result], other: Callable[[], Other]) -> tuple[Result, Other]:
+        """Return what `one` brings, done by the thread that asks, and `other`, done beside it.
+
+        If no thread has taken up `other` when `one` is done, the one that asks does it too: nobody waits for a turn.
+        Nothing of either goes on after this, and errors are those of doing one after the other.
+        """
+        try:
+            # What is logged beside belongs to the same request.
+            begun = self._pool.submit(copy_context().run, other)
+        except RuntimeError:
+            return one(), other()
+        try:
+            first = one()
+        except BaseException:
+            if not begun.cancel():
+                wait([begun])
+            raise
+        return first, other() if begun.cancel() else begun.result()
 
     def end(self) -> None:
         """Take up no more work."""

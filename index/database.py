@@ -114,6 +114,9 @@ class Truth(Protocol):
     def which(self) -> tuple[int, ...] | None:
         """Return what tells the library that is there from another one at the same place; None if there is none."""
 
+    def stamp(self) -> tuple[int, ...] | None:
+        """Return what becomes another with whatever is written to the library; None if that cannot be told at once."""
+
     def create(self, meta: Mapping[str, str]) -> None:
         """Make a new, empty library with the settings `meta`, whole or not at all. Under the folder's lock."""
 

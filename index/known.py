@@ -9,27 +9,29 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from index.drafts import FileState
-from index.scan import FoundFile
+from index.scan import FoundFile, place_of
 
 
 class KnownFiles:
     """What earlier syncs saw, beside what this one finds: files still there, and files gone that may have moved."""
 
     def __init__(self, states: Sequence[FileState], files: Sequence[FoundFile]) -> None:
-        here = {str(file.absolute) for file in files}
-        self._states = {str(Path(state.root, state.path)): state for state in states}
+        here = {file.place for file in files}
+        self._states = {place_of(state.root, state.path): state for state in states}
         self._missing = {place: s for place, s in self._states.items() if place not in here and _is_gone(place)}
         gone_roots = {root for root in {s.root for s in self._missing.values()} if _is_gone(root, folder=True)}
-        self._by_content: defaultdict[str, list[str]] = defaultdict(list)
-        self._by_path: defaultdict[str, list[str]] = defaultdict(list)
+        by_content: defaultdict[str, list[str]] = defaultdict(list)
+        by_path: defaultdict[str, list[str]] = defaultdict(list)
         for place, state in self._missing.items():
-            self._by_content[state.sha256].append(place)
+            by_content[state.sha256].append(place)
             if state.root in gone_roots:
-                self._by_path[state.path].append(place)
+                by_path[state.path].append(place)
+        # Whatever is looked up in them leaves no trace.
+        self._by_content, self._by_path = dict(by_content), dict(by_path)
 
     def at(self, file: FoundFile) -> FileState | None:
         """Return what was seen at exactly this place."""
-        return self._states.get(str(file.absolute))
+        return self._states.get(file.place)
 
     def name(self, file: FoundFile) -> FoundFile:
         """Return `file` below the root it is known by: it stays the same file if a folder inside that root is given."""
@@ -45,9 +47,9 @@ class KnownFiles:
         state = self.at(file)
         if state is not None:
             return state
-        places = [place for place in self._by_content[sha256] if place in self._missing]
+        places = [place for place in self._by_content.get(sha256, ()) if place in self._missing]
         places.sort(key=lambda place: self._missing[place].path != file.path)
-        places += [place for place in self._by_path[file.path] if place in self._missing]
+        places += [place for place in self._by_path.get(file.path, ()) if place in self._missing]
         return self._missing.pop(places[0]) if places else None
 
     def gone(self, covers: Callable[[Path], bool]) -> list[FileState]:

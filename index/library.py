@@ -50,6 +50,7 @@ _LIVE = "l.added <= :g AND l.removed > :g"
 _GENERATION = "number, created_at, documents, passages, summary, active, purged"
 # How many ids one statement names: well under SQLite's limit on parameters.
 _BATCH = 500
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 class Library:
@@ -67,6 +68,7 @@ class Library:
             raise LibraryNotFound(f"{folder}: no library there; make one with `citespan --library {folder} sync PATH`")
         self._connections = Connections(self._opened)
         self._file = self.truth.which()
+        self._seen: tuple[int, ...] | None = None
         try:
             with self.truth.told():
                 schema.check_format(self.truth.name, self.meta)
@@ -86,6 +88,22 @@ class Library:
                 f"{self.truth.name}: removed or replaced while it was open; "
                 "put it back, or restore a backup, and restart"
             )
+
+    def look(self) -> None:
+        """Raise a CitespanError, or what the database raises, if it cannot be read."""
+        # Before it is read: what is written meanwhile is another's.
+        stamp, self._seen = self.truth.stamp(), None
+        self.expect_in_place()
+        self.generation()
+        self._seen = stamp
+
+    def is_as_seen(self) -> bool:
+        """Return whether nothing was written to it since the last `look`, which found it well; it is not read for this.
+
+        False where only a look would tell.
+        """
+        seen = self._seen
+        return seen is not None and self.truth.stamp() == seen
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -335,18 +353,25 @@ class Library:
     def passages(self, generation: int, ids: Sequence[int]) -> dict[int, Passage]:
         """Return those of the passages `ids` that are live in `generation`, by id."""
         found: dict[int, Passage] = {}
+        documents: dict[int, Document] = {}
         for batch in _batches(ids):
             rows, texts = self._with_texts(
-                f"SELECT p.id, p.start, p.end, p.sentences, v.revision, p.byte_start, p.byte_end, {_DOCUMENT} "
+                f"SELECT p.id, p.start, p.end, p.sentences, v.revision, p.byte_start, p.byte_end, v.id, {_DOCUMENT} "
                 "FROM passages p CROSS JOIN lives l ON l.version = p.version_id JOIN versions v ON v.id = l.version "
                 "JOIN revisions r ON r.number = v.revision "
                 f"WHERE {_LIVE} AND p.id IN ({','.join(str(int(i)) for i in batch)})",
                 {"g": generation},
                 4,
             )
-            for (number, start, end, sentences, _, _, _, *document), text in zip(rows, texts, strict=True):
-                parts = tuple(Sentence(Span(s, e), Kind(kind)) for s, e, kind in json.loads(sentences))
-                found[number] = Passage(number, _document(document), Span(start, end), parts, text)
+            # All sentences in one go, and each document once: most of what is fetched is fetched for one question.
+            sentences = json.loads(f"[{','.join(row[3] for row in rows)}]")
+            for (number, start, end, _, _, _, _, version, *document), text, each in zip(
+                rows, texts, sentences, strict=True
+            ):
+                if version not in documents:
+                    documents[version] = _document(document)
+                parts = tuple(Sentence(Span(s, e), _KINDS[kind]) for s, e, kind in each)
+                found[number] = Passage(number, documents[version], Span(start, end), parts, text)
         return found
 
     def _with_texts(self, statement: str, values: Mapping[str, int], column: int) -> tuple[list[Any], list[str]]:

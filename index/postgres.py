@@ -72,6 +72,9 @@ class PostgresTruth:
         # A schema that was dropped is gone for its connections, too.
         return ()
 
+    def stamp(self) -> tuple[int, ...] | None:
+        return None
+
     def create(self, meta: Mapping[str, str]) -> None:
         with closing(self.write()) as database, self._explained():
             database.begin()

@@ -16,6 +16,7 @@ import mmap
 import os
 import struct
 import zlib
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -41,10 +42,10 @@ MOST_ROWS = 1 << 32 - _CODE_BITS
 _MAGIC = b"citespw1"
 _HEADER = struct.Struct("<8sq" + "qqq" * len(FIELDS))
 _CHECK = struct.Struct("<I")
-# Postings worked on at a time: some 100 MB while a segment is merged.
-_CHUNK = 2_000_000
-# Postings gathered in memory before they are written.
-_DRAFT = 2_000_000
+# Postings worked on at a time: some 25 MB while a segment is merged.
+_CHUNK = 500_000
+# Postings gathered in memory before they are written: some 25 MB.
+_DRAFT = 1_000_000
 
 Entry = tuple[int, str, str]
 """A passage as it is indexed: id, title of its document, text."""
@@ -186,8 +187,9 @@ class _Draft:
     def __init__(self) -> None:
         self.ids: list[int] = []
         self._terms: dict[str, dict[str, int]] = {field: {} for field in FIELDS}
-        # A term's number in the order in which it came, above the posting.
-        self._keys: dict[str, list[int]] = {field: [] for field in FIELDS}
+        # A term's number in the order in which it came, above the posting. As numbers of Python they would take five
+        # times the memory.
+        self._keys = {field: array("q") for field in FIELDS}
 
     def __len__(self) -> int:
         return sum(len(keys) for keys in self._keys.values())
@@ -205,14 +207,18 @@ class _Draft:
         return _write(path, np.asarray(self.ids, dtype=np.int64), [self._planned(field) for field in FIELDS])
 
     def _planned(self, field: str) -> _Planned:
-        keys = np.asarray(self._keys[field], dtype=np.int64)
+        keys = np.frombuffer(self._keys[field], dtype=np.int64)
         words = [term.encode() for term in self._terms[field]]
         order = sorted(range(len(words)), key=words.__getitem__)
         rank = np.empty(len(words), dtype=np.int64)
         rank[order] = np.arange(len(words))
-        sorted_keys = np.sort(rank[keys >> 32] << 32 | keys & 0xFFFFFFFF)
-        starts = np.searchsorted(sorted_keys >> 32, np.arange(len(words) + 1))
-        return _Planned([words[i] for i in order], starts, [(sorted_keys & 0xFFFFFFFF).astype(np.uint32)])
+        ranked = rank[keys >> 32]
+        starts = _starts(np.bincount(ranked, minlength=len(words)))
+        # In place: a copy of them is as large as all that is gathered.
+        ranked <<= 32
+        ranked |= keys.astype(np.uint32)
+        ranked.sort()
+        return _Planned([words[i] for i in order], starts, [ranked.astype(np.uint32)])
 
 
 def merge(path: Path, segments: Sequence[Segment]) -> Segment:

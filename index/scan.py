@@ -32,6 +32,11 @@ class FoundFile:
         return self.root / self.path
 
     @property
+    def place(self) -> str:
+        """The same as a string."""
+        return place_of(self.root, self.path)
+
+    @property
     def beside(self) -> Path:
         """Where the sidecar is."""
         assert self.sidecar is not None
@@ -65,7 +70,7 @@ def scan(paths: Sequence[Path], *, leave_out: Path | None = None) -> Scan:
     :raises PathNotFound: if a path does not exist, or may not be looked at.
     """
     library = None if leave_out is None else os.path.realpath(leave_out)
-    files: dict[Path, FoundFile] = {}
+    files: dict[str, FoundFile] = {}
     ignored: list[str] = []
     scopes: list[Path] = []
     failed: list[UnreadableDocument] = []
@@ -88,12 +93,17 @@ def scan(paths: Sequence[Path], *, leave_out: Path | None = None) -> Scan:
                 failed.append(UnreadableDocument(_printable(name), "its name is not UTF-8; rename it"))
             else:
                 found = FoundFile(root, name, sidecars.get(name, sidecars.get(posixpath.splitext(name)[0])))
-                files.setdefault(found.absolute, found)
+                files.setdefault(found.place, found)
         for error in errors:
             name = _printable(os.path.relpath(error.filename, root))
             failed.append(UnreadableDocument(name, f"the folder cannot be listed: {error.strerror}"))
             closed.append(Path(error.filename))
     return Scan(tuple(files.values()), tuple(ignored), tuple(failed), tuple(scopes), tuple(closed))
+
+
+def place_of(root: str | Path, path: str) -> str:
+    """Return where the file `path` below `root` is: a string, as many Paths take much more memory."""
+    return os.path.join(root, path)  # noqa: PTH118
 
 
 def _resolved(given: Path) -> Path:

@@ -18,6 +18,9 @@ FILE_NAME = "library.sqlite"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 # Pages given back at a time: a few milliseconds' work.
 _PAGES_AT_ONCE = 256
+# What a reader holds of the file: each thread that answers has a connection. Four times as much, which is SQLite's
+# default, saves 0.3 ms of a question among 100,000 passages, and nothing at a million: the system holds the file too.
+_CACHE_KIB = 512
 
 
 class SqliteTruth:
@@ -42,6 +45,13 @@ class SqliteTruth:
         except OSError:
             return None
         return status.st_dev, status.st_ino
+
+    def stamp(self) -> tuple[int, ...] | None:
+        try:
+            found = [path.stat() for path in (self.path, self._folder / f"{FILE_NAME}-wal")]
+        except OSError:
+            return None
+        return tuple(part for one in found for part in (one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns))
 
     def create(self, meta: Mapping[str, str]) -> None:
         draft = self.path.with_suffix(".new")
@@ -167,6 +177,7 @@ def connect(path: Path, *, writable: bool) -> SqliteDatabase:
         connection.execute("PRAGMA secure_delete = ON")
         if not writable:
             connection.execute("PRAGMA query_only = ON")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
         connection.close()

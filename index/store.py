@@ -206,7 +206,7 @@ class GenerationStore(SearchedTexts):
 
     def _within(self, ids: list[int], among: NDArray[np.int64] | None) -> frozenset[int]:
         if among is None:
-            return frozenset(number for number in ids if number in self.vectors)
+            return self.vectors.live(ids)
         return frozenset(np.asarray(ids, dtype=np.int64)[np.isin(ids, among)].tolist())
 
     def _those(self, where: Filter) -> NDArray[np.int64]:
@@ -244,8 +244,14 @@ class Generations(ABC, Generic[_Store]):
 
     def look(self) -> None:
         """Raise a CitespanError if what questions are answered from cannot be reached."""
-        self.library.expect_in_place()
-        self.library.generation()
+        self.library.look()
+
+    def glance(self) -> bool:
+        """Return whether it is as well as it was at the last look at the library; nobody waits for this.
+
+        False where only a look would tell.
+        """
+        return self.library.is_as_seen()
 
     @abstractmethod
     def current(self) -> _Store:

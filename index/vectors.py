@@ -76,9 +76,13 @@ class VectorIndex:
         found: list[int] = self._held.tolist()
         return found
 
-    def __contains__(self, passage: int) -> bool:
-        at = int(np.searchsorted(self._held, passage))
-        return at < len(self._held) and int(self._held[at]) == passage
+    def live(self, passages: Sequence[int]) -> frozenset[int]:
+        """Return those of `passages` that it holds."""
+        if not len(self):
+            return frozenset()
+        wanted = np.asarray(passages, dtype=np.int64)
+        at = np.minimum(np.searchsorted(self._held, wanted), len(self) - 1)
+        return frozenset(wanted[self._held[at] == wanted].tolist())
 
     def search(
         self, query: NDArray[np.float32], limit: int, among: NDArray[np.int64] | None = None

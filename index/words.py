@@ -20,6 +20,8 @@ from index.terms import terms
 MOST_TERMS = 32
 # Terms of which it is held how many live passages hold them.
 _HELD = 20_000
+# Queries of which it is held where their postings are.
+_ASKS = 16
 # Sums in another order differ by less than this share.
 _ROUNDING = 1e-9
 # Rows are sorted to be added up if they are fewer than one in so many; else each has its place.
@@ -44,6 +46,8 @@ class _Part:
     live: NDArray[np.int32]
     dead: int
     """How many of the rows are no live passage."""
+    first: int | None
+    """Which live passage its first row is, if all rows are live and no other passage is between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,11 @@ class _Asked:
     found: tuple[Packed, ...]
     weight: float
     worth: NDArray[np.float64]
+
+    @property
+    def gains(self) -> NDArray[np.float64]:
+        """What a passage gains by each code."""
+        return self.weight * self.worth
 
     @property
     def most(self) -> float:
@@ -85,6 +94,7 @@ class GenerationWords:
         # All that a posting says of its passage is its code: what each is worth is counted once.
         self._worth = worths(text, title)
         self._holding: dict[tuple[str, str], int] = {}
+        self._asks: dict[str, list[_Asked]] = {}
 
     def search(self, words: str, limit: int) -> list[tuple[int, float]]:
         """Return up to `limit` passages that share a word with `words`, with their score, best first.
@@ -111,11 +121,12 @@ class GenerationWords:
             places.append((packed(rows), np.flatnonzero(held)))
         # The sums are made term by term in the order of the query, so that they are the same to the last bit.
         for one in asked:
+            gains = one.gains
             for postings, (wanted, here) in zip(one.found, places, strict=True):
                 if len(postings):
                     said = postings[np.minimum(np.searchsorted(postings, wanted), len(postings) - 1)]
                     hit = rows_of(said) == rows_of(wanted)
-                    total[here[hit]] += one.weight * one.worth[codes_of(said[hit])]
+                    total[here[hit]] += gains[codes_of(said[hit])]
         return total
 
     def _candidates(self, asked: Sequence[_Asked], limit: int) -> Rows:
@@ -160,16 +171,33 @@ class GenerationWords:
 
     def _gains(self, one: _Asked) -> _Gains:
         """Return the live passages that hold a term, as rows among all live ones, and what each gains."""
-        rows, gains = [], []
+        rows, gains, gained = [], [], one.gains
         for part, postings in zip(self._parts, one.found, strict=True):
-            at = part.live[rows_of(postings)]
-            live = at < len(self._live)
-            rows.append(at[live])
-            gains.append(one.weight * one.worth[codes_of(postings[live])])
-        return np.concatenate(rows).astype(np.int64), np.concatenate(gains)
+            if part.first is not None:
+                rows.append(rows_of(postings).astype(np.int64) + part.first)
+            else:
+                at = part.live[rows_of(postings)]
+                live = at < len(self._live)
+                rows.append(at[live].astype(np.int64))
+                postings = postings[live]
+            # Every code is in it; to be told so takes half of the time of making sure.
+            gains.append(gained.take(codes_of(postings), mode="clip"))
+        return np.concatenate(rows), np.concatenate(gains)
 
     def _asked(self, words: str) -> list[_Asked]:
-        """Return all terms and fields that some passage holds, in the order of the query."""
+        """Return all terms and fields that some passage holds, in the order of the query. The last answers are held.
+
+        Whoever searches asks right after for the scores of passages that were found another way.
+        """
+        asked = self._asks.get(words)
+        if asked is None:
+            asked = self._looked_up(words)
+            if len(self._asks) >= _ASKS:
+                self._asks = {}
+            self._asks[words] = asked
+        return asked
+
+    def _looked_up(self, words: str) -> list[_Asked]:
         found: dict[tuple[str, str], tuple[Packed, ...]] = {}
 
         def holding(field: str, term: str) -> int:
@@ -222,8 +250,9 @@ def worths(text: bm25.Field = bm25.TEXT, title: bm25.Field = bm25.TITLE) -> dict
 
 def _at_most(sums: NDArray[np.float64], number: int) -> float:
     """Return what is at most the `number`-th greatest of many `sums`, and mostly near it."""
-    # So many blocks have one that is as great as their greatest.
-    return _greatest(sums[: len(sums) // _BLOCK * _BLOCK].reshape(-1, _BLOCK).max(axis=1), number)
+    # So many blocks have one that is as great as their greatest. A block is what stands at the same place of each row:
+    # rows are compared whole.
+    return _greatest(sums[: len(sums) // _BLOCK * _BLOCK].reshape(_BLOCK, -1).max(axis=0), number)
 
 
 def _greatest(sums: NDArray[np.float64], number: int) -> float:
@@ -237,7 +266,9 @@ def _part(segment: Segment, live: NDArray[np.int64]) -> _Part:
     rows, here = _where(live, segment.ids)
     at = np.full(len(segment), len(live), dtype=np.int32)
     at[here] = rows
-    return _Part(segment, at, len(segment) - len(rows))
+    dead = len(segment) - len(rows)
+    together = len(rows) > 0 and dead == 0 and int(rows[-1]) - int(rows[0]) == len(rows) - 1
+    return _Part(segment, at, dead, int(rows[0]) if together else None)
 
 
 def _where(known: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[Rows, NDArray[np.bool_]]:

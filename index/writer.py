@@ -12,7 +12,10 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
+from sys import intern
 from types import TracebackType
 
 import filelock
@@ -309,28 +312,34 @@ class Writer:
             self._remember(db, files, gone)
 
     def _remember(self, db: Database, files: Iterable[FileState], gone: Iterable[tuple[str, str]]) -> None:
-        latest = {(f.root, f.path): f for f in files}
-        db.executemany("DELETE FROM files WHERE root = ? AND path = ?", [*gone, *latest])
-        db.executemany(
-            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(f.root, f.path, f.size, f.mtime_ns, f.sha256, f.pipeline, f.checked_ns) for f in latest.values()],
-        )
-        db.executemany(
-            "INSERT INTO origins VALUES (?, ?, ?, ?)",
-            [(f.root, f.path, member, one) for f in latest.values() for member, one in f.documents.items()],
-        )
+        db.executemany("DELETE FROM files WHERE root = ? AND path = ?", list(gone))
+        every = iter(files)
+        # Some at a time: the rows of a large folder's files take as much memory as all that is known of them.
+        while some := list(islice(every, _BATCH)):
+            latest = {(f.root, f.path): f for f in some}
+            db.executemany("DELETE FROM files WHERE root = ? AND path = ?", list(latest))
+            db.executemany(
+                "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(f.root, f.path, f.size, f.mtime_ns, f.sha256, f.pipeline, f.checked_ns) for f in latest.values()],
+            )
+            db.executemany(
+                "INSERT INTO origins VALUES (?, ?, ?, ?)",
+                [(f.root, f.path, member, one) for f in latest.values() for member, one in f.documents.items()],
+            )
 
 
 def file_states(db: Database) -> list[FileState]:
     """Return the state of every file, uploads included."""
-    documents: dict[tuple[str, str], dict[str, str]] = {}
-    for root, path, member, document_id in db.execute("SELECT * FROM origins"):
-        documents.setdefault((root, path), {})[member] = document_id
-    rows = db.execute("SELECT root, path, size, mtime_ns, sha256, pipeline, checked_ns FROM files ORDER BY root, path")
+    rows = db.execute(
+        "SELECT f.root, f.path, f.size, f.mtime_ns, f.sha256, f.pipeline, f.checked_ns, o.member, o.document_id "
+        "FROM files f LEFT JOIN origins o ON o.root = f.root AND o.path = f.path ORDER BY f.root, f.path, o.member"
+    )
     return [
-        FileState(root, path, size, mtime_ns, sha256, pipeline, checked_ns, documents.get((root, path), {}))
-        for root, path, size, mtime_ns, sha256, pipeline, checked_ns in rows
-    ]
+        # What most of them share is held once.
+        FileState(intern(root), path, size, mtime_ns, sha256, intern(pipeline), checked_ns,
+                  {member: document for *_, member, document in each if document is not None})
+        for (root, path, size, mtime_ns, sha256, pipeline, checked_ns), each in groupby(rows, itemgetter(slice(7)))
+    ]  # fmt: skip
 
 
 def drop_unused_vectors(db: Database) -> None:

@@ -11,14 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api import wiring
-from index.embed import DEFAULT, Embedder, SentenceTransformerEmbedder
+from index.embed import DEFAULT, Embedder, SentenceTransformerEmbedder, verified_default
 from index.embed_onnx import FOLDER, GRAPH, REFERENCES, OnnxEmbedder, batches
 from index.errors import ModelError, ModelUnfit
+from training import embedder_graph
 
 WORDS = "the keeper lit a lamp over harbour bridges while 37 ferries, Sørensen's among them, waited".split()
 
@@ -83,6 +85,19 @@ def test_it_makes_the_vectors_of_sentence_transformers(torch_embedder: Embedder)
     ]
     made, expected = OnnxEmbedder().embed(texts), torch_embedder.embed(texts)
     assert made == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_graph_that_ships_is_the_one_that_training_draws_for_the_weights() -> None:
+    drawn = embedder_graph.draw(verified_default()[0] / embedder_graph.WEIGHTS)
+    assert onnx.load_model_from_string((FOLDER / GRAPH).read_bytes()) == drawn
+
+
+def test_the_references_that_ship_are_vectors_of_sentence_transformers(torch_embedder: Embedder) -> None:
+    references = json.loads((FOLDER / REFERENCES).read_text(encoding="utf-8"))
+    assert references["fingerprint"] == torch_embedder.fingerprint
+    assert tuple(references["texts"]) == embedder_graph.TEXTS
+    cosines = (np.array(references["vectors"]) * torch_embedder.embed(references["texts"])).sum(axis=1)
+    assert cosines == pytest.approx(np.ones(len(references["texts"])), abs=1e-5)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

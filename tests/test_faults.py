@@ -43,6 +43,7 @@ from index.change import compact
 from index.errors import LibraryDamaged, UnknownConversation
 from index.library import Library
 from index.sync import sync
+from index.truth import truth_of
 from qa.types import Turn
 from tests.fakes import HashingEmbedder, write_files
 from tests.services import SERVICE
@@ -145,6 +146,39 @@ def test_a_server_whose_library_is_taken_away_says_so_and_makes_no_new_one(
             path.rename(library / path.name)
         until(lambda: bool(client.get(job).json()["status"] == "done"))
         assert client.get("/readyz").json()["generation"] == 2
+
+
+def test_whether_a_library_is_as_it_was_seen_shows_without_reading_it(tmp_path: Path) -> None:
+    folder = shelf(tmp_path, {"a.txt": "The ferry leaves at noon."})
+    with closing(Library(folder)) as opened:
+        assert not opened.is_as_seen()
+        opened.look()
+        assert opened.is_as_seen()
+        # Another process, as far as this one can tell, takes a document in.
+        sync(folder, HashingEmbedder(), [write_files(tmp_path / "more", {"b.txt": "The tide turns."})])
+        assert not opened.is_as_seen()
+        opened.look()
+        assert opened.is_as_seen()
+        file = folder / "library.sqlite"
+        status = file.stat()
+        file.rename(tmp_path / "elsewhere.sqlite")
+        assert not opened.is_as_seen()
+        with pytest.raises(LibraryDamaged):
+            opened.look()
+        (tmp_path / "elsewhere.sqlite").rename(file)
+        # It is the file that was seen, and yet the last look failed: only another one makes it good.
+        assert file.stat().st_mtime_ns == status.st_mtime_ns
+        assert not opened.is_as_seen()
+        opened.look()
+        assert opened.is_as_seen()
+
+
+def test_what_each_reading_thread_holds_of_a_library_is_bounded(library: Path) -> None:
+    with closing(truth_of(library).read()) as reader, closing(truth_of(library).write()) as writer:
+        held = [int(one.execute("PRAGMA cache_size").fetchone()[0]) for one in (reader, writer)]
+    # Negative: in KiB, whatever the size of a page.
+    assert -1024 <= held[0] < 0
+    assert held[1] < held[0]
 
 
 def test_another_library_in_the_place_of_the_one_that_is_open_is_not_mixed_with_it(tmp_path: Path) -> None:

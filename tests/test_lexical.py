@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from index.lexical import LexicalIndex
 from index.library import Library
-from index.postings import Entry
+from index.postings import Entry, write
 from index.store import LocalStore
 from index.sync import sync
 from index.terms import analyze
@@ -233,6 +234,21 @@ def test_segments_of_many_pieces_say_the_same(tmp_path: Path, monkeypatch: pytes
         made.remove(range(1, 90, 5))
     for query in ("tide", "w1 w7", "coast tide w12", "0 1 2"):
         assert ranking(whole, query, 100) == ranking(pieces, query, 100) != []
+
+
+def test_what_is_gathered_for_a_segment_takes_some_bytes_a_posting(tmp_path: Path) -> None:
+    words = [f"w{number}" for number in range(1_000)]
+    entries = [entry(n, " ".join(words[n % 7 :: 7]), "") for n in range(1, 1_000)]
+    analyze("warm up")
+    tracemalloc.start()
+    try:
+        (made,) = write(tmp_path, entries, iter(["one.segment"]))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    postings = sum(len(made.holding("text", word)) for word in words)
+    assert postings > 100_000
+    assert peak < 32 * postings
 
 
 def test_an_error_while_writing_changes_nothing_and_blocks_nobody(index: LexicalIndex) -> None:

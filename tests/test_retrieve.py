@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from typing import cast
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from index.store import LocalStore
+from index.errors import StoreError
+from index.store import GenerationStore, LocalStore, PassageStore
 from index.sync import sync
-from index.types import Filter
+from index.types import Filter, Hit
 from qa.fuse import fuse
-from qa.retrieve import retrieve, telling
+from qa.retrieve import retrieve, telling, wanted_kinds
 from tests.fakes import HashingEmbedder, write_files
 
 EMBEDDER = HashingEmbedder()
@@ -85,3 +90,40 @@ def test_pictures_are_there_only_for_who_asks_about_them(store: LocalStore) -> N
 
     assert "Photograph" not in texts("What is the harbour like at night?")
     assert "Photograph" in texts("What does the photograph of the harbour show?")
+
+
+class _Failing:
+    """A store of which both searches fail, that by words first."""
+
+    def __init__(self, store: GenerationStore) -> None:
+        self._store = store
+        self.failed = threading.Event()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def by_vector(self, query: NDArray[np.float32], limit: int, where: Filter) -> list[Hit]:
+        self.failed.wait(60)
+        raise StoreError("by vector")
+
+    def by_words(self, query: str, limit: int, where: Filter) -> list[Hit]:
+        self.failed.set()
+        raise StoreError("by words")
+
+
+def test_of_two_searches_that_fail_the_one_by_vector_is_told(store: LocalStore) -> None:
+    failing = _Failing(store.current())
+    with pytest.raises(StoreError, match="by vector"):
+        retrieve(cast(PassageStore, failing), "high tide", Filter())
+    assert failing.failed.is_set()
+
+
+def test_side_by_side_the_searches_find_what_they_find_one_after_the_other(store: LocalStore) -> None:
+    now, query = store.current(), "Is the tide high at night?"
+    vector, words = now.embed(query), telling(query)
+    alone = [*now.by_vector(vector, 4, Filter()), *now.by_words(words, 4, Filter())]
+    wanted = wanted_kinds(query)
+    passages = list({hit.passage.id: hit.passage for hit in alone if hit.passage.kind in wanted}.values())
+    expected = fuse(passages, now.cosines(vector, passages), now.shares(words, passages))
+    for _ in range(20):
+        assert [one.hit for one in retrieve(now, query, Filter(), depth=4)] == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
 from api.problems import RETRY_SECONDS, problem
@@ -23,9 +24,19 @@ async def alive() -> Health:
 
 
 @router.get("/readyz", response_model=Health, responses=problems(503))
-def ready(request: Request) -> Health | Response:
+async def ready(request: Request) -> Health | Response:
     """Say that models are loaded and the library can be read, and to whoever may read it which generation answers."""
-    reception: Reception = request.app.state.reception
+    reception, caller = request.app.state.reception, request.state.caller
+    assert isinstance(reception, Reception)
+    # Of a part of the documents it is read how many there are.
+    sees_all = caller is None or caller.tags is None
+    if sees_all and reception.glance():
+        return _health(request)
+    # Under load, to wait for a thread takes longer than all the rest.
+    return await to_thread.run_sync(_looked, request, reception)
+
+
+def _looked(request: Request, reception: Reception) -> Health | Response:
     try:
         reception.look()
     except StoreError as error:
@@ -36,6 +47,10 @@ def ready(request: Request) -> Health | Response:
         _log.exception("not ready")
         detail = "the library cannot be read; the server's log says why"
         return problem(503, "not-ready", detail, headers={"Retry-After": RETRY_SECONDS})
+    return _health(request)
+
+
+def _health(request: Request) -> Health:
     if request.state.caller is None:
         return Health()
     generation = visit_of(request).store.current().generation

@@ -195,6 +195,9 @@ class QdrantStore(Generations[RemoteGeneration]):
         if not self.engine.circuit.is_closed:
             raise StoreUnavailable(f"{self.engine.address} does not answer", StoreError.seconds)
 
+    def glance(self) -> bool:
+        return super().glance() and self.engine.circuit.is_closed
+
     def refresh(self) -> bool:
         self.library.expect_in_place()
         self._follow_purges()
