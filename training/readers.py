@@ -1,6 +1,7 @@
 """A reader for evaluation: token arrays → logits, by ONNX Runtime or by torch."""
 
 import inspect
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,6 +11,9 @@ from training.features import Batch, Floats
 
 if TYPE_CHECKING:
     import torch
+
+
+_LAYER = re.compile(r"(?:^|\.)encoder\.layer\.(\d+)\.")
 
 
 class Reader(Protocol):
@@ -41,6 +45,12 @@ class OnnxReader:
             window = {"input_ids": batch.ids[[row], :length], "token_type_ids": batch.types[[row], :length]}
             found[:, [row], :length] = self._session.run(["start_logits", "end_logits"], window)
         return found[0], found[1]
+
+
+def layer_of(weight: str) -> int | None:
+    """Return which layer of the encoder a weight of that name is of, counted from 0; None if of none."""
+    found = _LAYER.search(weight)
+    return None if found is None else int(found[1])
 
 
 def tensors(model: "torch.nn.Module", batch: Batch) -> dict[str, "torch.Tensor"]:

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import random
-import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -30,12 +29,11 @@ from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenize
 from training.evaluate_reader import score
 from training.examples import Example, Mixture, load_rows
 from training.features import Window, Windower, collate, load_tokenizer
-from training.readers import TorchReader, tensors
+from training.readers import TorchReader, layer_of, tensors
 from training.squad import Labelled, figures
 from training.stream import Stream, validation
 
 log = logging.getLogger("training")
-_LAYER = re.compile(r"\.encoder\.layer\.(\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,7 @@ class Trainer:
         self._folder = folder
         model.get_input_embeddings().requires_grad_(False)
         for name, weight in model.named_parameters():
-            if (layer := _LAYER.search(name)) is not None and int(layer[1]) < frozen:
+            if (layer := layer_of(name)) is not None and layer < frozen:
                 weight.requires_grad_(False)
         learned = self._learned()
         self._average = {name: weight.detach().clone() for name, weight in learned.items()}

