@@ -24,7 +24,14 @@ from index.types import Filter
 from tests.engines import ADDRESS, QUIET, assert_alike, in_memory, kept, points, rows, terms_of, written
 from tests.fakes import HashingEmbedder, write_files
 from tests.libraries import ids, interrupted_at
-from tests.test_remote_store import ANYTHING, FILTERS, assert_counted, forward, of_words
+from tests.test_remote_store import (
+    FILTERS,
+    assert_counted,
+    forward,
+    interrupted_change,
+    of_words,
+    resynced,
+)
 from tests.truths import in_postgres
 
 pytestmark = pytest.mark.filterwarnings(QUIET)
@@ -46,14 +53,6 @@ def machines(tmp_path: Path, postgres: str) -> tuple[Path, Path]:
     return here, there
 
 
-def changed(folder: Path, files: dict[str, str | bytes], gone: tuple[str, ...] = ()) -> None:
-    """Change the documents of both machines, and sync on one."""
-    write_files(folder.parent / "files", files)
-    for name in gone:
-        (folder.parent / "files" / name).unlink()
-    sync(folder, EMBEDDER, [folder.parent / "files"], policy=ANYTHING)
-
-
 def test_one_machine_syncs_and_another_serves_and_either_goes_on(machines: tuple[Path, Path]) -> None:
     here, there = machines
     engine = in_memory()
@@ -62,7 +61,7 @@ def test_one_machine_syncs_and_another_serves_and_either_goes_on(machines: tuple
         # Of a folder that never saw a sync.
         assert_alike(there, engine, *ASKED)
 
-        changed(there, of_words(3, "new, of the moon"), gone=("05.md",))
+        resynced(there, of_words(3, "new, of the moon"), gone=("05.md",))
         delete(there, [ids(there)["09.md"]], purge=True)
         assert forward(there, engine) == (1, 2, 1)
         assert_alike(there, engine, *ASKED)
@@ -73,7 +72,7 @@ def test_one_machine_syncs_and_another_serves_and_either_goes_on(machines: tuple
             assert rows(found) == rows(other.current().by_words("high tide of the moon", 50, Filter()))
             assert serving.current().generation == other.current().generation
     assert_alike(here, engine, *ASKED)
-    changed(here, of_words(4, "high again"))
+    resynced(here, of_words(4, "high again"))
     assert forward(here, engine) == (1, 1, 0)
     assert_alike(there, engine, *ASKED)
     assert_counted(there, engine)
@@ -104,10 +103,7 @@ def test_a_change_that_one_machine_was_interrupted_in_another_ends(machines: tup
     here, there = machines
     engine = in_memory()
     forward(here, engine)
-    changed(here, of_words(3, "new"), gone=("05.md",))
-    delete(here, [ids(here)["09.md"]], purge=True)
-    with pytest.raises(KeyboardInterrupt), interrupted_at("call", getattr(Lexicon, step)):
-        forward(here, engine)
+    interrupted_change(here, engine, step)
     forward(there, engine)
     assert len(engine.collections()) == 1
     assert points(engine) == kept(here)
@@ -120,14 +116,14 @@ def test_one_machine_at_a_time_brings_it_forward_and_others_stand_where_it_stood
     engine = in_memory()
     forward(here, engine)
     with closing(Library(here)) as library, closing(QdrantStore(there, EMBEDDER, engine)) as serving:
-        changed(here, of_words(3, "high high"))
+        resynced(here, of_words(3, "high high"))
         with writing(library, 1.0):
             with closing(Library(there)) as other, pytest.raises(LibraryBusy, match="bringing its engine forward"):
                 bring_forward(other, engine, lock_timeout=0.0)
             assert not serving.refresh()
             assert serving.current().generation.number == 1
             # The library itself may change meanwhile.
-            changed(there, of_words(4, "low"))
+            resynced(there, of_words(4, "low"))
         assert serving.refresh()
         assert serving.current().generation.number == 3
     assert_alike(there, engine, *ASKED)
@@ -159,7 +155,7 @@ def test_who_lost_the_connection_that_keeps_others_out_sends_no_more(
 def test_a_purge_on_any_machine_leaves_no_word_on_any(machines: tuple[Path, Path]) -> None:
     here, there = machines
     engine = in_memory()
-    changed(here, {**of_words(7, "full of xylophones"), **of_words(8, "full of zithers")})
+    resynced(here, {**of_words(7, "full of xylophones"), **of_words(8, "full of zithers")})
     forward(here, engine)
     assert written(there, "xylophon")
     delete(there, [ids(there)["07.md"]], purge=True)

@@ -92,6 +92,14 @@ def resynced(folder: Path, files: dict[str, str | bytes], gone: tuple[str, ...] 
     sync(folder, EMBEDDER, [folder.parent / "files"], policy=ANYTHING)
 
 
+def interrupted_change(folder: Path, engine: Engine, step: str) -> None:
+    """Change and purge documents, and bring the engine forward until a method of the terms is called."""
+    resynced(folder, of_words(3, "new"), gone=("05.md",))
+    delete(folder, [ids(folder)["09.md"]], purge=True)
+    with pytest.raises(KeyboardInterrupt), interrupted_at("call", getattr(Lexicon, step)):
+        forward(folder, engine)
+
+
 # ---- the same answers ------------------------------------------------------------------------------------------------
 
 ACTIONS = st.one_of(
@@ -395,10 +403,7 @@ def test_an_interrupted_load_goes_on_where_it_was(folder: Path) -> None:
 def test_a_change_that_was_interrupted_is_made_once(folder: Path, step: str) -> None:
     engine = in_memory()
     forward(folder, engine)
-    resynced(folder, of_words(3, "new"), gone=("05.md",))
-    delete(folder, [ids(folder)["09.md"]], purge=True)
-    with pytest.raises(KeyboardInterrupt), interrupted_at("call", getattr(Lexicon, step)):
-        forward(folder, engine)
+    interrupted_change(folder, engine, step)
     forward(folder, engine)
     assert len(engine.collections()) == 1
     assert_alike(folder, engine, QUERIES, FILTERS)
