@@ -45,8 +45,8 @@ class Mixture:
     unanswerable: int = 440
     look_alike: int = 140
     same_paragraph: int = 80
-    decided: int = 120
-    undecided: int = 120
+    decided: int = 150
+    undecided: int = 50
     recast: float = 0.15
     whole_paragraphs: float = 0.15
     titled: float = 0.3

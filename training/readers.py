@@ -74,7 +74,7 @@ class TorchReader:
 
         with torch.inference_mode():
             out = self._model(**tensors(self._model, batch))
-        return out.start_logits.numpy(), out.end_logits.numpy()
+        return out.start_logits.float().numpy(), out.end_logits.float().numpy()
 
 
 def load_torch(folder: Path, threads: int) -> TorchReader:

@@ -32,7 +32,10 @@ from training.features import Window, Windower, collate, load_tokenizer
 from training.readers import TorchReader, layer_of, tensors
 from training.squad import Labelled, figures
 from training.stream import Stream, validation
+from training.teacher import Teacher, disagreement
 
+# How much of the loss is how far a pupil is from its teacher; the rest is how far it is from what is right.
+TAUGHT = 0.7
 log = logging.getLogger("training")
 
 
@@ -45,6 +48,7 @@ class Plan:
     average: float = 0.99
     batch_tokens: int = 1536
     max_length: int = 288
+    bfloat16: bool = False
     seed: int = 0
     began: float = 0.0
     ends: float | None = None
@@ -74,30 +78,40 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A window with the positions of the answer's first and last token; both 0, the null option, without one."""
+    """A window with the positions of the answer's first and last token; both 0, the null option, without one.
+
+    `teachers` is what a teacher reads for it, if there is one who splits it into the same tokens.
+    """
 
     window: Window
     first: int
     last: int
+    teachers: Window | None = None
 
 
-def targets(example: Example, windower: Windower) -> list[Target]:
+def targets(example: Example, windower: Windower, teacher: Teacher | None = None) -> list[Target]:
     """Return the windows of an example; of a long answered passage only the windows that hold the answer."""
     found = []
     for window in windower.windows(example.question, example.passage):
+        theirs = None if teacher is None else teacher.window(example.question, example.passage, window)
         if example.span is None:
-            found.append(Target(window, 0, 0))
+            found.append(Target(window, 0, 0, theirs))
             continue
         starts = [k for k, (a, b) in enumerate(window.offsets) if a <= example.span[0] < b]
         ends = [k for k, (a, b) in enumerate(window.offsets) if a < example.span[1] <= b]
         if starts and ends:
-            found.append(Target(window, window.first + starts[0], window.first + ends[0]))
+            found.append(Target(window, window.first + starts[0], window.first + ends[0], theirs))
     return found
 
 
-def batches(block: Sequence[Example], windower: Windower, limit: int, draw: random.Random) -> list[list[Target]]:
+def batches(
+    block: Sequence[Example], windower: Windower, limit: int, draw: random.Random, teacher: Teacher | None = None
+) -> list[list[Target]]:
     """Return the block as batches of windows of like length, at most `limit` tokens each, in random order."""
-    ready = sorted((t for example in block for t in targets(example, windower)), key=lambda t: len(t.window.ids))
+    ready = sorted(
+        (target for example in block for target in targets(example, windower, teacher)),
+        key=lambda target: len(target.window.ids),
+    )
     groups: list[list[Target]] = [[]]
     for target in ready:
         if (len(groups[-1]) + 1) * len(target.window.ids) > limit:
@@ -114,8 +128,11 @@ class Trainer:
     first `frozen` layers.
     """
 
-    def __init__(self, model: PreTrainedModel, plan: Plan, folder: Path, *, frozen: int = 0) -> None:
+    def __init__(
+        self, model: PreTrainedModel, plan: Plan, folder: Path, *, frozen: int = 0, teacher: Teacher | None = None
+    ) -> None:
         self.model = model
+        self.teacher = teacher
         self.plan = plan
         self.position = Position()
         self._folder = folder
@@ -128,7 +145,7 @@ class Trainer:
         plain = [w for n, w in learned.items() if n.endswith("bias") or "LayerNorm" in n]
         decayed = [w for n, w in learned.items() if not (n.endswith("bias") or "LayerNorm" in n)]
         groups = [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
-        self._optimizer = torch.optim.AdamW(groups, lr=plan.rate)
+        self._optimizer = torch.optim.AdamW(groups, lr=plan.rate, fused=True)
 
     def _learned(self) -> dict[str, nn.Parameter]:
         return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
@@ -136,12 +153,17 @@ class Trainer:
     def step(self, group: Sequence[Target], rate: float) -> float:
         """Do one step on a batch and return its loss."""
         batch = collate([target.window for target in group])
-        out = self.model(**tensors(self.model, batch))
+        # The weights and their changes stay in float32.
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.plan.bfloat16):
+            out = self.model(**tensors(self.model, batch))
         padding = (torch.from_numpy(batch.mask) == 0) * -1e4
         first = torch.tensor([target.first for target in group])
         last = torch.tensor([target.last for target in group])
         cross = nn.functional.cross_entropy
-        loss = (cross(out.start_logits + padding, first) + cross(out.end_logits + padding, last)) / 2
+        starts, ends = out.start_logits.float(), out.end_logits.float()
+        loss = (cross(starts + padding, first) + cross(ends + padding, last)) / 2
+        if self.teacher is not None and (lesson := self._lesson(self.teacher, group, starts, ends)) is not None:
+            loss = (1 - TAUGHT) * loss + TAUGHT * lesson
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for settings in self._optimizer.param_groups:
@@ -152,6 +174,18 @@ class Trainer:
         here = self.position
         self.position = replace(here, step=here.step + 1, windows=here.windows + len(group), batch=here.batch + 1)
         return float(loss.item())
+
+    def _lesson(
+        self, teacher: Teacher, group: Sequence[Target], starts: torch.Tensor, ends: torch.Tensor
+    ) -> torch.Tensor | None:
+        """Return how far a batch's logits are from the teacher's; None if no window of it is the teacher's too."""
+        rows = [row for row, target in enumerate(group) if target.teachers is not None]
+        if not rows:
+            return None
+        mine = [group[row].window for row in rows]
+        theirs = [window for target in group if (window := target.teachers) is not None]
+        first, last = teacher.logits(theirs)
+        return (disagreement(starts[rows], mine, first, theirs) + disagreement(ends[rows], mine, last, theirs)) / 2
 
     def _follow(self) -> None:
         """Move the average towards the weights: quickly at first, then by 1 − `average` a step."""
@@ -213,9 +247,10 @@ def checkpoint(folder: Path) -> Path | None:
     return None
 
 
-def validate(model: nn.Module, tokenizer: Tokenizer, questions: Sequence[Labelled]) -> dict[str, float]:
+def validate(model: nn.Module, tokenizer: Tokenizer, questions: Sequence[Labelled], bfloat16: bool) -> dict[str, float]:
     model.eval()
-    scored, _ = score(TorchReader(model), tokenizer, questions, 32)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        scored, _ = score(TorchReader(model), tokenizer, questions, 32)
     model.train()
     return figures(scored)
 
@@ -225,7 +260,8 @@ def endless(stream: Stream, windower: Windower, trainer: Trainer) -> Iterator[li
     while True:
         plan, here = trainer.plan, trainer.position
         draw = random.Random(f"{plan.seed}:batches:{here.block}")
-        yield from batches(stream.block(here.block), windower, plan.batch_tokens, draw)[here.batch :]
+        block = stream.block(here.block)
+        yield from batches(block, windower, plan.batch_tokens, draw, trainer.teacher)[here.batch :]
         trainer.position = replace(trainer.position, block=here.block + 1, batch=0)
 
 
@@ -273,7 +309,9 @@ def next_time(clock: str, now: datetime) -> datetime:
 
 
 def make_plan(args: argparse.Namespace) -> Plan:
-    plan = Plan(rate=args.rate, seed=args.seed, began=time.time())
+    plan = Plan(
+        rate=args.rate, batch_tokens=args.batch_tokens, bfloat16=args.bfloat16, seed=args.seed, began=time.time()
+    )
     if args.windows is not None:
         return replace(plan, windows=args.windows)
     if args.until is not None:
@@ -316,7 +354,10 @@ def main() -> None:
     budget.add_argument("--minutes", type=float)
     budget.add_argument("--windows", type=int)
     parser.add_argument("--rate", type=float, default=5e-5, help="peak learning rate")
+    parser.add_argument("--teacher", type=Path, help="folder of a larger reader to learn from, beside the data")
     parser.add_argument("--frozen", type=int, default=0, help="layers, from the first on, that stay as they are")
+    parser.add_argument("--batch-tokens", type=int, default=Plan().batch_tokens, help="padding included")
+    parser.add_argument("--bfloat16", action="store_true", help="products in bfloat16: quicker where the CPU has them")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep-every", type=float, default=10, help="minutes between checkpoints")
@@ -339,7 +380,8 @@ def main() -> None:
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     ).train()
-    trainer = Trainer(model, make_plan(args), args.out, frozen=args.frozen)
+    teacher = None if args.teacher is None else Teacher(args.teacher, Plan().max_length)
+    trainer = Trainer(model, make_plan(args), args.out, frozen=args.frozen, teacher=teacher)
     if checkpoint(args.out) is not None:
         trainer.load()
     stream = Stream(load_rows(args.data / "train.jsonl.gz"), Mixture(), trainer.plan.seed)
@@ -351,18 +393,18 @@ def main() -> None:
         for number in count(1):
             if number % args.validate_every == 0:
                 trainer.swap()
-                record.write(step=trainer.position.step, average=validate(model, tokenizer, held_out))
+                record.write(step=trainer.position.step, average=validate(model, tokenizer, held_out, args.bfloat16))
                 trainer.swap()
             yield
 
     if trainer.position.step == 0:
-        record.write(before=validate(model, tokenizer, held_out))
+        record.write(before=validate(model, tokenizer, held_out, args.bfloat16))
     train(trainer, endless(stream, windower, trainer), Pace(args.threads), record, 60 * args.keep_every, checks())
     trainer.save()
 
-    last = validate(model, tokenizer, held_out)
+    last = validate(model, tokenizer, held_out, args.bfloat16)
     trainer.swap()
-    averaged = validate(model, tokenizer, held_out)
+    averaged = validate(model, tokenizer, held_out, args.bfloat16)
     if last["best_f1"] > averaged["best_f1"]:
         trainer.swap()
     model.save_pretrained(str(args.out / "reader"))
