@@ -17,6 +17,7 @@ from transformers import BertConfig, BertForQuestionAnswering
 from qa.read import MODEL_FOLDER
 from training.examples import Example
 from training.features import Window, Windower, collate, load_tokenizer
+from training.mean import mean
 from training.readers import OnnxReader, TorchReader
 from training.reopen import main as reopen
 from training.teacher import Teacher, disagreement, likelihoods
@@ -127,3 +128,19 @@ def steps(folder: Path, out: Path, windower: Windower, *, teacher: Teacher | Non
 def test_a_small_model_learns(folder: Path, tmp_path: Path, windower: Windower, taught: bool, bfloat16: bool) -> None:
     losses = steps(folder, tmp_path, windower, teacher=Teacher(folder, 288) if taught else None, bfloat16=bfloat16)
     assert losses[-1] < losses[0] / 2
+
+
+def test_the_mean_of_models_is_that_of_each_weight() -> None:
+    found = mean(
+        [
+            {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([0.0])},
+            {"a": torch.tensor([3.0, 6.0]), "b": torch.tensor([1.0])},
+        ]
+    )
+    assert {name: weight.tolist() for name, weight in found.items()} == {"a": [2.0, 4.0], "b": [0.5]}
+
+
+@pytest.mark.parametrize("other", [{"a": torch.zeros(3)}, {"b": torch.zeros(2)}, {}])
+def test_models_of_different_shapes_have_no_mean(other: dict[str, torch.Tensor]) -> None:
+    with pytest.raises(ValueError, match="they have no mean"):
+        mean([{"a": torch.zeros(2)}, other])
