@@ -201,7 +201,9 @@ class Serving:
             self._server.is_open = True
             ready()
             notify("READY=1", os.environ)
-            self._thread.join()
+            # Not without end: a signal that comes right before such a wait would be seen only after it.
+            while self._thread.is_alive():
+                self._thread.join(_LOOK_SECONDS)
         if self._error is not None:
             raise self._error
 

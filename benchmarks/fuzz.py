@@ -128,7 +128,10 @@ def repacked(data: bytes, others: Sequence[bytes], rng: random.Random) -> bytes:
         chosen = rng.choice(old.namelist())
         for name in old.namelist():
             content = old.read(name)
-            new.writestr(name, damaged(content, others, rng) if name == chosen else content)
+            # With no time of its own, so that a seed makes the same bytes at any time.
+            member = zipfile.ZipInfo(name)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            new.writestr(member, damaged(content, others, rng) if name == chosen else content)
     return out.getvalue()
 
 
