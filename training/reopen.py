@@ -21,6 +21,7 @@ from transformers import BertConfig, BertForQuestionAnswering, PreTrainedTokeniz
 
 from qa.read import MODEL_FOLDER
 from training.features import load_tokenizer
+from training.readers import layer_of
 
 _BERT = "model.bert."
 _PARTS = ("query", "key", "value")
@@ -69,7 +70,7 @@ def main() -> None:
     tensors = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
     weights = opened(tensors)
     words, width = weights["bert.embeddings.word_embeddings.weight"].shape
-    layers = {name.split(".")[3] for name in weights if name.startswith("bert.encoder.layer.")}
+    layers = {layer_of(name) for name in weights} - {None}
     config = BertConfig(
         vocab_size=words,
         hidden_size=width,

@@ -393,18 +393,20 @@ def main() -> None:
         for number in count(1):
             if number % args.validate_every == 0:
                 trainer.swap()
-                record.write(step=trainer.position.step, average=validate(model, tokenizer, held_out, args.bfloat16))
+                record.write(
+                    step=trainer.position.step, average=validate(model, tokenizer, held_out, trainer.plan.bfloat16)
+                )
                 trainer.swap()
             yield
 
     if trainer.position.step == 0:
-        record.write(before=validate(model, tokenizer, held_out, args.bfloat16))
+        record.write(before=validate(model, tokenizer, held_out, trainer.plan.bfloat16))
     train(trainer, endless(stream, windower, trainer), Pace(args.threads), record, 60 * args.keep_every, checks())
     trainer.save()
 
-    last = validate(model, tokenizer, held_out, args.bfloat16)
+    last = validate(model, tokenizer, held_out, trainer.plan.bfloat16)
     trainer.swap()
-    averaged = validate(model, tokenizer, held_out, args.bfloat16)
+    averaged = validate(model, tokenizer, held_out, trainer.plan.bfloat16)
     if last["best_f1"] > averaged["best_f1"]:
         trainer.swap()
     model.save_pretrained(str(args.out / "reader"))
