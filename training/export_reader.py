@@ -1,15 +1,13 @@
-"""Export a Hugging Face question-answering model as a small int8 ONNX reader.
+"""Write a Hugging Face question-answering model as a small int8 reader for ONNX Runtime.
 
     python -m training.export_reader --model ../shared/models/reader-v0 --date 2026-11-22
 
-Writes reader.onnx, tokenizer.json and reader.json. Stops with an error if the exported float32 graph differs from
-torch.
+Writes reader.onnx, tokenizer.json and reader.json. Stops with an error if the same graph in float32 differs from torch.
 """
 
 import argparse
 import hashlib
 import json
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -19,16 +17,14 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForQuestionAnswering
 
-from training import graph
 from training.examples import load_rows
 from training.features import MAX_LENGTH, Batch, Windower, collate, load_tokenizer
-from training.quantise import quantise, smooth
-from training.readers import OnnxReader
+from training.graph import Evening, Source, draw
+from training.quantise import largest_inputs
+from training.readers import OnnxReader, TorchReader
 from training.stream import validation
 
 FORMAT_VERSION = 1
-INPUTS = ("input_ids", "token_type_ids", "attention_mask")
-OUTPUTS = ("start_logits", "end_logits")
 TOLERANCE = 1e-4
 
 PASSAGES = (
@@ -41,25 +37,10 @@ PASSAGES = (
 QUESTIONS = ("When was the library opened?", "Why?", "How many passengers did the ferry carry on the last day it ran?")
 
 
-class Logits(torch.nn.Module):
-    """The model as a function of three tensors in the order of `INPUTS`, giving the two of `OUTPUTS`."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, attention_mask: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        out = self.model(input_ids=input_ids, token_type_ids=token_type_ids, attention_mask=attention_mask)
-        return out.start_logits, out.end_logits
-
-
 def probes(tokenizer: Tokenizer) -> list[Batch]:
-    """Return real inputs of different batch sizes and lengths: single ones, and one batch with much padding."""
+    """Return real inputs of different lengths, each by itself."""
     windower = Windower(tokenizer)
-    single = [windower.windows(q, p)[0] for q in QUESTIONS for p in PASSAGES]
-    return [collate(single), collate(single[:2]), *(collate([one]) for one in single)]
+    return [collate(windower.windows(q, p)[:1]) for q in QUESTIONS for p in PASSAGES]
 
 
 def ordinary(tokenizer: Tokenizer, data: Path) -> list[Batch]:
@@ -70,48 +51,10 @@ def ordinary(tokenizer: Tokenizer, data: Path) -> list[Batch]:
     return [collate(windows[at : at + 8]) for at in range(0, len(windows), 8)]
 
 
-def export_float(model: Logits, path: Path, example: Batch) -> None:
-    """Write the float32 graph with free batch and sequence axes.
-
-    `dynamo=True` matters: the older exporter gives wrong values for current transformers without a word.
-    """
-    axes = {0: torch.export.Dim("batch", min=1, max=4096), 1: torch.export.Dim("sequence", min=4, max=512)}
-    program = torch.onnx.export(
-        model,
-        (torch.from_numpy(example.ids), torch.from_numpy(example.types), torch.from_numpy(example.mask)),
-        input_names=list(INPUTS),
-        output_names=list(OUTPUTS),
-        dynamic_shapes=(axes, axes, axes),
-        dynamo=True,
-        external_data=False,
-    )
-    if program is None:
-        raise RuntimeError("the exporter returned no program")
-    program.save(str(path))
-
-
-def check_equal(model: Logits, path: Path, batches: list[Batch]) -> float:
-    """Return the greatest difference between torch and the float32 graph where nothing is padded.
-
-    :raises RuntimeError: if it is above `TOLERANCE`.
-    """
-    reader = OnnxReader(path, threads=1)
-    worst = 0.0
-    for batch in batches:
-        with torch.inference_mode():
-            expected = model(torch.from_numpy(batch.ids), torch.from_numpy(batch.types), torch.from_numpy(batch.mask))
-        for want, got in zip(expected, reader.logits(batch), strict=True):
-            worst = max(worst, float(np.abs(want.numpy() - got)[batch.mask == 1].max()))
-    if not worst <= TOLERANCE:
-        raise RuntimeError(f"exported graph differs from torch by {worst:.2e}, more than {TOLERANCE:.0e}: not exported")
-    return worst
-
-
-def changed(before: Path, after: Path, batches: list[Batch]) -> float:
-    """Return the greatest difference between the logits of two readers; the batches are windows by themselves."""
-    first, second = (OnnxReader(path, threads=1) for path in (before, after))
-    pairs = [pair for batch in batches for pair in zip(first.logits(batch), second.logits(batch), strict=True)]
-    return max(float(np.abs(one - other).max()) for one, other in pairs)
+def difference(model: torch.nn.Module, graph: Path, batches: list[Batch]) -> float:
+    """Return the greatest difference between the logits of torch and of a graph."""
+    pairs = ((TorchReader(model).logits(batch), OnnxReader(graph, threads=1).logits(batch)) for batch in batches)
+    return max(float(np.abs(ours - theirs).max()) for pair in pairs for ours, theirs in zip(*pair, strict=True))
 
 
 def sha256(path: Path) -> str:
@@ -130,29 +73,21 @@ def main() -> None:
     parser.add_argument("--strength", type=float, default=0.75, help="how much to even out the inputs, 0 to 1")
     args = parser.parse_args()
 
-    loaded = AutoModelForQuestionAnswering.from_pretrained(
-        str(args.model), dtype=torch.float32, attn_implementation="sdpa"
-    )
-    model = Logits(loaded).eval()
+    model = AutoModelForQuestionAnswering.from_pretrained(str(args.model), dtype=torch.float32).eval()
     tokenizer = load_tokenizer(args.model / "tokenizer.json")
     batches = probes(tokenizer)
-    args.out.mkdir(parents=True, exist_ok=True)
+    source = Source.of(model)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        export_float(model, folder / "float.onnx", batches[0])
-        difference = check_equal(model, folder / "float.onnx", batches)
-        print(f"float32 graph equals torch: greatest difference {difference:.1e} over {len(batches)} batches")
-        if args.float is not None:
-            shutil.copyfile(folder / "float.onnx", args.float)
-        smooth(model, ordinary(tokenizer, args.data), args.strength)
-        export_float(model, folder / "float.onnx", batches[0])
-        check_equal(model, folder / "float.onnx", batches)
-        quantise(folder / "float.onnx", folder / "int8.onnx", folder)
-        lean = graph.lean(onnx.load(folder / "int8.onnx"), heads=loaded.config.num_attention_heads)
-        onnx.save(lean, folder / "lean.onnx")
-        change = changed(folder / "int8.onnx", folder / "lean.onnx", [one for one in batches if len(one.ids) == 1])
-        print(f"written down anew: greatest change of a logit {change:.2f}")
-        shutil.copyfile(folder / "lean.onnx", args.out / "reader.onnx")
+        plain = args.float if args.float is not None else Path(name) / "float.onnx"
+        onnx.save(draw(source), str(plain))
+        if not (found := difference(model, plain, batches)) <= TOLERANCE:
+            raise SystemExit(f"the graph differs from torch by {found:.2e}, more than {TOLERANCE:.0e}: nothing written")
+    print(f"the float32 graph equals torch: greatest difference {found:.1e} in {len(batches)} windows")
+    args.out.mkdir(parents=True, exist_ok=True)
+    largest = largest_inputs(model, ordinary(tokenizer, args.data))
+    made = draw(source, Evening(largest, args.strength))
+    onnx.save(made, str(args.out / "reader.onnx"))
+    print(f"int8 differs from torch by up to {difference(model, args.out / 'reader.onnx', batches):.2f}")
     tokenizer.save(str(args.out / "tokenizer.json"), pretty=False)
     card = {
         "format": FORMAT_VERSION,
@@ -160,8 +95,8 @@ def main() -> None:
         "made_from": args.made_from if args.made_from is not None else args.model.name,
         "date": args.date,
         "max_length": MAX_LENGTH,
-        "inputs": list(graph.INPUTS),
-        "outputs": list(OUTPUTS),
+        "inputs": [one.name for one in made.graph.input],
+        "outputs": [one.name for one in made.graph.output],
         "sha256": {name: sha256(args.out / name) for name in ("reader.onnx", "tokenizer.json")},
         "figures": None,
     }

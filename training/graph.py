@@ -1,92 +1,116 @@
-"""An int8 reader as the exporter leaves it → the same reader with less work around its matrix products.
+"""The weights of a reader → its graph for ONNX Runtime, with as little as can be around the matrix products.
 
-The exporter writes a mask for every attention, a guard against rows without a token, and reshapes by computed sizes;
+An exporter writes a mask for every attention, a guard against rows without a token, and reshapes by computed sizes;
 and ONNX Runtime fuses its additions and norms into a kernel that is five times as slow as the two apart. That was
-a third of the reader's time (docs/performance.md). Here the graph is written down once more, from the same weights, for
-windows that are read one at a time and hold no padding: there is no mask.
+a third of the reader's time (docs/performance.md). So the graph is drawn here, for windows that are read one at a time
+and hold no padding: there is no mask. BERT's kind and MPNet's can be drawn, in float32, to compare with torch, and in
+int8.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
+import torch
 from onnx import helper, numpy_helper
+from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
-Array = npt.NDArray[np.generic]
+from training.quantise import Array, Linear, linear, narrowed
+from training.readers import layer_of
 
-INPUTS = ("input_ids", "token_type_ids")
+IDS, TYPES = "input_ids", "token_type_ids"
 OUTPUTS = ("start_logits", "end_logits")
-_BERT = "model.bert."
 _OPSET = 20
 _IR_VERSION = 10
-# BERT's; too small to matter in float32, and kept so that the numbers are those that were trained.
-_EPSILON = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class _Linear:
-    """One or more linear layers of the same input, side by side: int8 `[in, out]`, a scale and a bias a column."""
+class Kind:
+    """What an architecture calls its parts, and what it has; `epsilon` keeps its norms from dividing by 0."""
 
-    weight: Array
-    scale: Array
-    bias: Array
+    root: str
+    query: str
+    key: str
+    value: str
+    mixed: str
+    mixed_norm: str
+    first_position: int
+    has_types: bool
+    epsilon: float
+
+    def layer(self, number: int) -> str:
+        return f"{self.root}.encoder.layer.{number}"
 
 
-class _Source:
-    """The weights of an exported int8 graph, by the names that torch gave them."""
+BERT = Kind(
+    root="bert", query="attention.self.query", key="attention.self.key", value="attention.self.value",
+    mixed="attention.output.dense", mixed_norm="attention.output.LayerNorm", first_position=0, has_types=True,
+    epsilon=1e-12,
+)  # fmt: skip
+# Positions 0 and 1 stand for padding.
+MPNET = Kind(
+    root="mpnet", query="attention.attn.q", key="attention.attn.k", value="attention.attn.v",
+    mixed="attention.attn.o", mixed_norm="attention.LayerNorm", first_position=2, has_types=False,
+    epsilon=1e-5,
+)  # fmt: skip
+KINDS = {kind.root: kind for kind in (BERT, MPNET)}
 
-    def __init__(self, model: onnx.ModelProto) -> None:
-        tensors: dict[str, Array] = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-        self._tensors = tensors
-        self._makers = {name: node for node in model.graph.node for name in node.output}
-        adders = (node for node in model.graph.node if node.op_type == "Add")
-        self._adders = {name: node for node in adders for name in node.input if name.endswith("bias")}
+
+@dataclass(frozen=True, slots=True)
+class Evening:
+    """What int8 is made with: the greatest input of each linear layer by its name, and how much to even them out."""
+
+    largest: Mapping[str, Array]
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A reader: its weights by the names that torch gives them, float32, and its heads."""
+
+    weights: Mapping[str, Array]
+    heads: int
+
+    @classmethod
+    def of(cls, model: Any) -> Source:
+        """Return what is drawn of a question-answering model of transformers."""
+        weights = {name: value.detach().float().numpy() for name, value in model.state_dict().items()}
+        return cls(weights, model.config.num_attention_heads)
+
+    @property
+    def kind(self) -> Kind:
+        """The architecture.
+
+        :raises ValueError: if it is none that can be drawn.
+        """
+        roots = {name.split(".")[0] for name in self.weights} & set(KINDS)
+        if len(roots) != 1:
+            raise ValueError(
+                f"only readers like BERT or MPNet can be drawn; the weights are {sorted(self.weights)[:3]}"
+            )
+        return KINDS[roots.pop()]
+
+    @property
+    def layers(self) -> int:
+        """How many layers the encoder has."""
+        return len({layer_of(name) for name in self.weights} - {None})
 
     def __getitem__(self, name: str) -> Array:
-        return self._tensors[name]
-
-    def layers(self) -> int:
-        """Return how many layers the encoder has."""
-        prefix = f"{_BERT}encoder.layer."
-        return 1 + max(int(name[len(prefix) :].split(".")[0]) for name in self._tensors if name.startswith(prefix))
-
-    def linear(self, *names: str) -> _Linear:
-        """Return linear layers side by side; each is found by its bias, which is added to its product."""
-        parts = [self._one(f"{name}.linear.bias") for name in names]
-        return _Linear(
-            np.concatenate([part.weight for part in parts], axis=1),
-            np.concatenate([part.scale for part in parts]),
-            np.concatenate([part.bias for part in parts]),
-        )
-
-    def _one(self, bias: str) -> _Linear:
-        (scaled,) = (name for name in self._adders[bias].input if name != bias)
-        (cast,) = (name for name in self._makers[scaled].input if self._makers[name].op_type == "Cast")
-        product = self._makers[self._makers[cast].input[0]]
-        if product.op_type != "MatMulInteger" or self._tensors[product.input[3]].any():
-            raise ValueError(f"{bias} is not added to an int8 product with weights around zero")
-        name = product.input[1]
-        weight, scale = self._tensors[name], self._tensors[name.removesuffix("_quantized") + "_scale"]
-        # One scale for all columns is written as one a column.
-        return _Linear(weight, np.broadcast_to(scale.reshape(-1), weight.shape[1]), self._tensors[bias])
-
-    def head(self) -> tuple[Array, Array]:
-        """Return the span head: float32 `[width, 2]` and its bias."""
-        bias = "model.qa_outputs.bias"
-        (made,) = (name for name in self._adders[bias].input if name != bias)
-        return self._tensors[self._makers[made].input[1]], self._tensors[bias]
+        return self.weights[name]
 
 
+@dataclass(slots=True)
 class _Drawing:
     """A graph that is being written: nodes in the order of their use, and the tensors that they need."""
 
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.tensors: dict[str, onnx.TensorProto] = {}
+    source: Source
+    evening: Evening | None
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    tensors: dict[str, onnx.TensorProto] = field(default_factory=dict)
 
     def constant(self, name: str, value: Array) -> str:
         self.tensors[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
@@ -106,88 +130,127 @@ class _Drawing:
         self.nodes[-1].output[0] = name
 
 
-def lean(model: onnx.ModelProto, *, heads: int) -> onnx.ModelProto:
-    """Return the reader with the same weights, of ids and types alone: int64 `[batch, sequence]`, nothing padded.
+def draw(source: Source, evening: Evening | None = None) -> onnx.ModelProto:
+    """Return the reader as a graph of int64 `[batch, sequence]` ids, and types where it has them, nothing padded.
 
-    Its logits differ from those of `model` by the order of additions; a step of a dynamic scale may turn on it.
-
-    :raises ValueError: if a linear layer of `model` is not int8, evened out and symmetric.
+    In float32, or in int8 with an `evening`.
     """
-    source, draw = _Source(model), _Drawing()
-    values = _embedded(source, draw)
-    for number in range(source.layers()):
-        name = f"{_BERT}encoder.layer.{number}"
-        mixed = _linear(source, draw, _attention(source, draw, values, name, heads), f"{name}.attention.output.dense")
-        values = _norm(source, draw, draw.add("Add", mixed, values), f"{name}.attention.output.LayerNorm")
-        wide = draw.add("Gelu", _linear(source, draw, values, f"{name}.intermediate.dense"), approximate="none")
-        narrow = _linear(source, draw, wide, f"{name}.output.dense")
-        values = _norm(source, draw, draw.add("Add", narrow, values), f"{name}.output.LayerNorm")
-    _logits(source, draw, values)
+    kind, drawing = source.kind, _Drawing(source, evening)
+    values = _embedded(drawing, kind)
+    nearness = None if kind.has_types else _nearness(drawing, kind)
+    for number in range(source.layers):
+        name = kind.layer(number)
+        mixed = _linear(drawing, _attention(drawing, kind, values, name, nearness), f"{name}.{kind.mixed}")
+        values = _norm(drawing, drawing.add("Add", mixed, values), f"{name}.{kind.mixed_norm}")
+        wide = drawing.add("Gelu", _linear(drawing, values, f"{name}.intermediate.dense"), approximate="none")
+        narrow = _linear(drawing, wide, f"{name}.output.dense")
+        values = _norm(drawing, drawing.add("Add", narrow, values), f"{name}.output.LayerNorm")
+    _logits(drawing, values)
+    inputs = (IDS, TYPES) if kind.has_types else (IDS,)
     graph = helper.make_graph(
-        draw.nodes, "reader",
-        [helper.make_tensor_value_info(name, onnx.TensorProto.INT64, ["batch", "sequence"]) for name in INPUTS],
+        drawing.nodes, "reader",
+        [helper.make_tensor_value_info(name, onnx.TensorProto.INT64, ["batch", "sequence"]) for name in inputs],
         [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", "sequence"]) for name in OUTPUTS],
-        list(draw.tensors.values()),
+        list(drawing.tensors.values()),
     )  # fmt: skip
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
     onnx.checker.check_model(made)
     return made
 
 
-def _embedded(source: _Source, draw: _Drawing) -> str:
-    ids, types = INPUTS
-    steps = draw.add("Gather", draw.constant("words", source["words"]), ids)
-    scales = draw.add("Gather", draw.constant("word_scales", source["word_scales"]), ids)
-    words = draw.add("Mul", draw.add("Cast", steps, to=onnx.TensorProto.FLOAT), scales)
-    positions, kinds = (
-        draw.constant(name, source[f"{_BERT}embeddings.{name}_embeddings.weight"])
-        for name in ("position", "token_type")
+def _embedded(drawing: _Drawing, kind: Kind) -> str:
+    source, place = drawing.source, f"{kind.root}.embeddings"
+    words = source[f"{place}.word_embeddings.weight"]
+    if drawing.evening is None:
+        found = drawing.add("Gather", drawing.constant("words", words), IDS)
+    else:
+        narrow, narrow_scales = narrowed(words)
+        steps = drawing.add("Gather", drawing.constant("words", narrow), IDS)
+        scales = drawing.add("Gather", drawing.constant("word_scales", narrow_scales), IDS)
+        found = drawing.add("Mul", drawing.add("Cast", steps, to=onnx.TensorProto.FLOAT), scales)
+    positions = drawing.constant("position", source[f"{place}.position_embeddings.weight"])
+    first = drawing.constant("start", np.array([kind.first_position], dtype=np.int64))
+    end = drawing.add("Add", drawing.add("Shape", IDS, start=1, end=2), first)
+    values = drawing.add("Add", found, drawing.add("Slice", positions, first, end))
+    if kind.has_types:
+        types = drawing.constant("token_type", source[f"{place}.token_type_embeddings.weight"])
+        values = drawing.add("Add", values, drawing.add("Gather", types, TYPES))
+    return _norm(drawing, values, f"{place}.LayerNorm")
+
+
+def _nearness(drawing: _Drawing, kind: Kind) -> str:
+    """Draw what MPNet adds to all products of query and key, by how far apart two tokens are: `[heads, n, n]`."""
+    table = drawing.source[f"{kind.root}.encoder.relative_attention_bias.weight"]
+    farthest = len(drawing.source[f"{kind.root}.embeddings.position_embeddings.weight"]) - kind.first_position - 1
+    by_distance = drawing.constant("nearness", table[buckets(farthest, len(table))].T)
+    zero, one = (drawing.constant(f"scalar_{n}", np.array(n, dtype=np.int64)) for n in (0, 1))
+    length = drawing.add("Squeeze", drawing.add("Shape", IDS, start=1, end=2))
+    places = drawing.add("Range", zero, length, one)
+    rows = drawing.add("Unsqueeze", places, drawing.constant("rows", np.array([1])))
+    apart = drawing.add("Sub", places, rows)
+    return drawing.add(
+        "Gather", by_distance, drawing.add("Add", apart, drawing.constant("farthest", np.array(farthest))), axis=1
     )
-    length = draw.add("Shape", ids, start=1, end=2)
-    places = draw.add("Slice", positions, draw.constant("start", np.zeros(1, dtype=np.int64)), length)
-    sides = draw.add("Gather", kinds, types)
-    return _norm(source, draw, draw.add("Add", draw.add("Add", words, sides), places), f"{_BERT}embeddings.LayerNorm")
 
 
-def _attention(source: _Source, draw: _Drawing, values: str, name: str, heads: int) -> str:
+def buckets(farthest: int, count: int) -> Array:
+    """Return which of MPNet's `count` kinds of distance each is of, from `-farthest` to `farthest`."""
+    encoder: Any = MPNetEncoder
+    found: Array = encoder.relative_position_bucket(torch.arange(-farthest, farthest + 1), num_buckets=count).numpy()
+    return found
+
+
+def _attention(drawing: _Drawing, kind: Kind, values: str, name: str, nearness: str | None) -> str:
     """Draw softmax(q·k) · v, head by head. By single operators: the fused ones block by the size of the cache."""
-    names = [f"{name}.attention.self.{part}" for part in ("query", "key", "value")]
-    width = source[f"{names[0]}.linear.bias"].shape[0]
-    parts = draw.several(
-        "Split", 3, _linear(source, draw, values, *names), draw.constant("thirds", np.full(3, width)), axis=-1
+    names = [f"{name}.{part}" for part in (kind.query, kind.key, kind.value)]
+    width, heads = len(drawing.source[f"{names[0]}.bias"]), drawing.source.heads
+    parts = drawing.several(
+        "Split", 3, _linear(drawing, values, *names), drawing.constant("thirds", np.full(3, width)), axis=-1
     )
-    apart = draw.constant("apart", np.array([0, 0, heads, width // heads]))
+    apart = drawing.constant("apart", np.array([0, 0, heads, width // heads]))
     query, key, value = (
-        draw.add("Transpose", draw.add("Reshape", part, apart), perm=perm)
+        drawing.add("Transpose", drawing.add("Reshape", part, apart), perm=perm)
         for part, perm in zip(parts, ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]), strict=True)
     )
-    root = draw.constant("root", np.array((width // heads) ** -0.25, dtype=np.float32))
-    products = draw.add("MatMul", draw.add("Mul", query, root), draw.add("Mul", key, root))
-    mixed = draw.add("MatMul", draw.add("Softmax", products, axis=-1), value)
-    together = draw.constant("together", np.array([0, 0, width]))
-    return draw.add("Reshape", draw.add("Transpose", mixed, perm=[0, 2, 1, 3]), together)
+    root = drawing.constant("root", np.array((width // heads) ** -0.25, dtype=np.float32))
+    products = drawing.add("MatMul", drawing.add("Mul", query, root), drawing.add("Mul", key, root))
+    if nearness is not None:
+        products = drawing.add("Add", products, nearness)
+    mixed = drawing.add("MatMul", drawing.add("Softmax", products, axis=-1), value)
+    together = drawing.constant("together", np.array([0, 0, width]))
+    return drawing.add("Reshape", drawing.add("Transpose", mixed, perm=[0, 2, 1, 3]), together)
 
 
-def _linear(source: _Source, draw: _Drawing, values: str, *names: str) -> str:
-    """Draw linear layers side by side: their input evened out, in steps of one scale; the product of whole numbers."""
-    layers, name = source.linear(*names), names[0]
-    evened = draw.add("Mul", values, draw.constant(f"{name}.inverse", source[f"{name}.inverse"]))
-    steps, scale, zero = draw.several("DynamicQuantizeLinear", 3, evened)
-    product = draw.add("MatMulInteger", steps, draw.constant(f"{name}.weight", layers.weight), zero)
-    scales = draw.add("Mul", scale, draw.constant(f"{name}.scale", layers.scale))
-    scaled = draw.add("Mul", draw.add("Cast", product, to=onnx.TensorProto.FLOAT), scales)
-    return draw.add("Add", scaled, draw.constant(f"{name}.bias", layers.bias))
+def _linear(drawing: _Drawing, values: str, *names: str) -> str:
+    """Draw linear layers side by side; in int8 their input is evened out and put in steps of one scale."""
+    parts = [(drawing.source[f"{name}.weight"], drawing.source[f"{name}.bias"]) for name in names]
+    if drawing.evening is None:
+        weight = drawing.constant(f"{names[0]}.weight", np.concatenate([weight for weight, _ in parts]).T)
+        bias = drawing.constant(f"{names[0]}.bias", np.concatenate([bias for _, bias in parts]))
+        return drawing.add("Add", drawing.add("MatMul", values, weight), bias)
+    made = linear(parts, drawing.evening.largest[names[0]], drawing.evening.strength)
+    return _whole_numbers(drawing, values, f"model.{names[0]}", made)
 
 
-def _norm(source: _Source, draw: _Drawing, values: str, name: str) -> str:
-    weight, bias = (draw.constant(f"{name}.{part}", source[f"{name}.{part}"]) for part in ("weight", "bias"))
-    return draw.add("LayerNormalization", values, weight, bias, axis=-1, epsilon=_EPSILON)
+def _whole_numbers(drawing: _Drawing, values: str, name: str, layers: Linear) -> str:
+    evened = drawing.add("Mul", values, drawing.constant(f"{name}.inverse", layers.inverse))
+    steps, scale, zero = drawing.several("DynamicQuantizeLinear", 3, evened)
+    product = drawing.add("MatMulInteger", steps, drawing.constant(f"{name}.weight", layers.weight), zero)
+    scales = drawing.add("Mul", scale, drawing.constant(f"{name}.scale", layers.scale))
+    scaled = drawing.add("Mul", drawing.add("Cast", product, to=onnx.TensorProto.FLOAT), scales)
+    return drawing.add("Add", scaled, drawing.constant(f"{name}.bias", layers.bias))
 
 
-def _logits(source: _Source, draw: _Drawing, values: str) -> None:
-    weight, bias = source.head()
-    product = draw.add("MatMul", values, draw.constant("head", weight))
-    both = draw.add("Add", product, draw.constant("head.bias", bias))
-    last = draw.constant("last", np.array([2]))
-    for name, half in zip(OUTPUTS, draw.several("Split", 2, both, axis=-1, num_outputs=2), strict=True):
-        draw.rename(draw.add("Squeeze", half, last), name)
+def _norm(drawing: _Drawing, values: str, name: str) -> str:
+    weight, bias = (
+        drawing.constant(f"model.{name}.{part}", drawing.source[f"{name}.{part}"]) for part in ("weight", "bias")
+    )
+    return drawing.add("LayerNormalization", values, weight, bias, axis=-1, epsilon=drawing.source.kind.epsilon)
+
+
+def _logits(drawing: _Drawing, values: str) -> None:
+    product = drawing.add("MatMul", values, drawing.constant("head", drawing.source["qa_outputs.weight"].T))
+    both = drawing.add("Add", product, drawing.constant("head.bias", drawing.source["qa_outputs.bias"]))
+    last = drawing.constant("last", np.array([2]))
+    for name, half in zip(OUTPUTS, drawing.several("Split", 2, both, axis=-1, num_outputs=2), strict=True):
+        drawing.rename(drawing.add("Squeeze", half, last), name)

@@ -32,18 +32,15 @@ class OnnxReader:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self._takes_padding = "attention_mask" in {one.name for one in self._session.get_inputs()}
+        self._inputs = {one.name for one in self._session.get_inputs()}
 
     def logits(self, batch: Batch) -> tuple[Floats, Floats]:
-        """Return the logits; those of padding are 0.0 where the reader takes none, and reads window by window."""
-        if self._takes_padding:
-            feed = {"input_ids": batch.ids, "token_type_ids": batch.types, "attention_mask": batch.mask}
-            start, end = self._session.run(["start_logits", "end_logits"], feed)
-            return np.asarray(start, dtype=np.float32), np.asarray(end, dtype=np.float32)
+        """Return the logits, each window read by itself; those of padding are 0.0."""
         found = np.zeros((2, *batch.ids.shape), dtype=np.float32)
         for row, length in enumerate(batch.mask.sum(axis=1)):
             window = {"input_ids": batch.ids[[row], :length], "token_type_ids": batch.types[[row], :length]}
-            found[:, [row], :length] = self._session.run(["start_logits", "end_logits"], window)
+            given = {name: values for name, values in window.items() if name in self._inputs}
+            found[:, [row], :length] = self._session.run(["start_logits", "end_logits"], given)
         return found[0], found[1]
 
 

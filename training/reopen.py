@@ -1,6 +1,7 @@
-"""The shipped reader → a model folder with float32 weights, to train on from.
+"""A shipped reader → a model folder with float32 weights, to train on from.
 
     python -m training.reopen --out /tmp/reader
+    python -m training.reopen --reader qa/model/second --out /tmp/second
     python -m training.train_reader --resume /tmp/reader --out /tmp/reader-next --windows 40000
 
 So what ships is all that is needed to go on: its weights come back as they are used, in 7 bits a column.
@@ -17,41 +18,65 @@ import numpy.typing as npt
 import onnx
 import torch
 from onnx import numpy_helper
-from transformers import BertConfig, BertForQuestionAnswering, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertForQuestionAnswering,
+    MPNetConfig,
+    MPNetForQuestionAnswering,
+    PreTrainedTokenizerFast,
+)
 
 from qa.read import MODEL_FOLDER
 from training.features import load_tokenizer
+from training.graph import BERT, MPNET, Kind, buckets
 from training.readers import layer_of
 
-_BERT = "model.bert."
-_PARTS = ("query", "key", "value")
+# How many kinds of distance MPNet tells apart.
+_BUCKETS = 32
+_MPNET_MARKS = ("<s>", "</s>", "<pad>", "<mask>")
+_CLASSES: Mapping[Kind, tuple[Any, Any]] = {
+    BERT: (BertConfig, BertForQuestionAnswering),
+    MPNET: (MPNetConfig, MPNetForQuestionAnswering),
+}
 
 
-def opened(tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, torch.Tensor]:
-    """Return the weights of a graph that `training.graph.lean` drew, by the names that torch gives them."""
-    embeddings = "bert.embeddings"
+def opened(tensors: Mapping[str, npt.NDArray[Any]], kind: Kind) -> dict[str, torch.Tensor]:
+    """Return the weights of a graph that `training.graph.draw` made in int8, by the names that torch gives them."""
+    embeddings = f"{kind.root}.embeddings"
     found = {
         f"{embeddings}.word_embeddings.weight": tensors["words"].astype(np.float32) * tensors["word_scales"],
         f"{embeddings}.position_embeddings.weight": tensors["position"],
-        f"{embeddings}.token_type_embeddings.weight": tensors["token_type"],
         "qa_outputs.weight": tensors["head"].T,
         "qa_outputs.bias": tensors["head.bias"],
     }
+    if kind.has_types:
+        found[f"{embeddings}.token_type_embeddings.weight"] = tensors["token_type"]
+    else:
+        found[f"{kind.root}.encoder.relative_attention_bias.weight"] = _by_bucket(tensors["nearness"])
+    parts = (kind.query, kind.key, kind.value)
     for name in tensors:
-        place, kind = name.removeprefix("model.").rsplit(".", 1) if "." in name else (name, "")
+        place, what = name.removeprefix("model.").rsplit(".", 1) if "." in name else (name, "")
         if "LayerNorm" in place:
-            found[f"{place}.{kind}"] = tensors[name]
-        elif kind == "inverse":
+            found[f"{place}.{what}"] = tensors[name]
+        elif what == "inverse":
             weight, bias = _linear(tensors, name.rsplit(".", 1)[0])
-            if place.endswith(".query"):
+            if place.endswith(kind.query):
                 width = weight.shape[1]
-                for number, part in enumerate(_PARTS):
+                for number, part in enumerate(parts):
                     rows = slice(number * width, (number + 1) * width)
-                    one = f"{place.removesuffix('query')}{part}"
+                    one = f"{place.removesuffix(kind.query)}{part}"
                     found |= {f"{one}.weight": weight[rows], f"{one}.bias": bias[rows]}
             else:
                 found |= {f"{place}.weight": weight, f"{place}.bias": bias}
     return {name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in found.items()}
+
+
+def _by_bucket(nearness: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return `[buckets, heads]` from what was drawn for each distance."""
+    of_each = buckets(nearness.shape[1] // 2, _BUCKETS)
+    found = np.zeros((_BUCKETS, nearness.shape[0]), dtype=np.float32)
+    found[of_each] = nearness.T
+    return found
 
 
 def _linear(tensors: Mapping[str, npt.NDArray[Any]], name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any]]:
@@ -68,28 +93,26 @@ def main() -> None:
     args = parser.parse_args()
     graph = onnx.load(str(args.reader / "reader.onnx")).graph
     tensors = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
-    weights = opened(tensors)
-    words, width = weights["bert.embeddings.word_embeddings.weight"].shape
+    kind = MPNET if "nearness" in tensors else BERT
+    weights = opened(tensors, kind)
+    words, width = weights[f"{kind.root}.embeddings.word_embeddings.weight"].shape
     layers = {layer_of(name) for name in weights} - {None}
-    config = BertConfig(
+    make_config, make_model = _CLASSES[kind]
+    config = make_config(
         vocab_size=words,
         hidden_size=width,
         num_hidden_layers=len(layers),
         num_attention_heads=int(tensors["apart"][2]),
-        intermediate_size=weights["bert.encoder.layer.0.intermediate.dense.bias"].shape[0],
-        max_position_embeddings=weights["bert.embeddings.position_embeddings.weight"].shape[0],
+        intermediate_size=weights[f"{kind.layer(0)}.intermediate.dense.bias"].shape[0],
+        max_position_embeddings=weights[f"{kind.root}.embeddings.position_embeddings.weight"].shape[0],
+        layer_norm_eps=kind.epsilon,
     )
-    model = BertForQuestionAnswering(config)
+    model = make_model(config)
     model.load_state_dict(weights)
     model.save_pretrained(str(args.out))
     tokenizer = load_tokenizer(args.reader / "tokenizer.json")
-    marks = {
-        "unk_token": "[UNK]",
-        "cls_token": "[CLS]",
-        "sep_token": "[SEP]",
-        "pad_token": "[PAD]",
-        "mask_token": "[MASK]",
-    }
+    begin, end, padding, mask = ("[CLS]", "[SEP]", "[PAD]", "[MASK]") if kind is BERT else _MPNET_MARKS
+    marks = {"unk_token": "[UNK]", "cls_token": begin, "sep_token": end, "pad_token": padding, "mask_token": mask}
     made: Any = PreTrainedTokenizerFast
     made(tokenizer_object=tokenizer, **marks).save_pretrained(str(args.out))
     print(json.dumps({"opened": str(args.reader), "layers": len(layers), "width": width, "out": str(args.out)}))
