@@ -94,12 +94,13 @@ def _tried(what: str, look: Callable[[], str]) -> Finding:
 
 
 def _reader(settings: Settings) -> str:
-    from api.wiring import open_reader
+    from api.wiring import open_readers
     from qa import calibrate
+    from qa.read import together
 
-    reader = open_reader(settings)
-    standard = calibrate.load(reader.fingerprint, settings.library).standard
-    return f"{reader.fingerprint}, answers from a confidence of {standard.threshold:.2f}"
+    readers = together(*open_readers(settings))
+    standard = calibrate.load(readers, settings.library).standard
+    return f"{readers}, answers from a confidence of {standard.threshold:.2f}"
 
 
 def _embedder(settings: Settings) -> str:

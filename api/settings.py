@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     embedder: str | None = None
     """A sentence-transformers model; without one that of the library, and for a new library all-MiniLM-L6-v2."""
     reader: str | None = None
-    """A question-answering model of the Hugging Face format, by folder or cached name; without one the shipped one."""
+    """A question-answering model of the Hugging Face format, by folder or cached name; without it those that ship."""
     host: str = "127.0.0.1"
     """The address to listen on."""
     port: int = Field(default=8000, ge=0, le=65535)

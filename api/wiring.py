@@ -24,7 +24,7 @@ from index.scope import OpenStores
 from index.store import LocalStore, TextStore
 from index.sync import Upload, ingest
 from qa import calibrate
-from qa.read import Reader, SpanReader
+from qa.read import Reader, shipped, together
 from qa.service import AnswerService
 
 if TYPE_CHECKING:
@@ -90,26 +90,27 @@ def load_embedder(name: str = DEFAULT) -> Embedder:
     return SentenceTransformerEmbedder(name)
 
 
-def open_reader(settings: Settings) -> Reader:
-    """Return the reader that the settings name, else the one that ships with Citespan.
+def open_readers(settings: Settings) -> tuple[Reader, Reader | None]:
+    """Return the reader that the settings name, which has no second one, else the two that ship with Citespan.
 
-    :raises ModelError: if it is missing or damaged; there is no lesser one to fall back to.
+    :raises ModelError: if one is missing or damaged; there is no lesser one to fall back to.
     """
     if settings.reader is None:
-        return SpanReader()
+        return shipped()
     from qa.transformer_reader import TransformerReader
 
-    return TransformerReader(settings.reader)
+    return TransformerReader(settings.reader), None
 
 
 def open_service(settings: Settings) -> AnswerService:
-    """Return the path of a question with the reader that the settings name, and its calibration: the library's own one
-    if there is one.
+    """Return the path of a question with the readers that the settings name, and their calibration: the library's own
+    one if there is one.
 
     :raises ModelError: if one is missing or damaged, or the two do not belong together.
     """
-    reader = open_reader(settings)
-    return AnswerService(reader, calibrate.load(reader.fingerprint, settings.library))
+    reader, second = open_readers(settings)
+    table = calibrate.load(together(reader, second), settings.library)
+    return AnswerService(reader, table, second=second)
 
 
 def calibrated(settings: Settings, questions: Sequence[Labelled], date: str) -> Recalibrated:
@@ -119,8 +120,9 @@ def calibrated(settings: Settings, questions: Sequence[Labelled], date: str) -> 
     """
     from qa.recalibrate import recalibrate
 
-    reader = open_reader(settings)
-    service = AnswerService(reader, replace(calibrate.shipped(), reader=reader.fingerprint))
+    reader, second = open_readers(settings)
+    table = replace(calibrate.shipped(), reader=together(reader, second))
+    service = AnswerService(reader, table, second=second)
     store = open_store(settings, open_embedder(settings))
     try:
         return recalibrate(questions, service, store.current(), date=date)

@@ -30,8 +30,8 @@ from index.types import Passage
 from qa import calibrate
 from qa.evaluate import evaluate
 from qa.further import FurtherPolicy
-from qa.read import MODEL_FOLDER, SpanReader
-from qa.service import AnswerService, Policy
+from qa.read import MODEL_FOLDER, Reader, shipped, together
+from qa.service import AnswerService, Policy, SecondLook
 from qa.types import Candidate
 from training.fit_calibration import RememberingReader
 
@@ -48,15 +48,18 @@ POLICIES = {
     "2+1+1+1+1+1": replace(IN_USE, near=_ANY),
     "2+1+1+1+1+1, nearer": replace(IN_USE, near=0.2),
     "7": replace(IN_USE, helpings=(7,)),
+    "2+1+1+1+1+1, near, no second look": replace(IN_USE, second=SecondLook(passages=0)),
+    "2+1+1+1+1+1, near, the whole passage again": replace(IN_USE, second=SecondLook(characters=100_000)),
+    "2+1+1+1+1+1, near, two again": replace(IN_USE, second=SecondLook(passages=2)),
     "2+1+1+1+1+1, near, nobody else heard": replace(IN_USE, further=FurtherPolicy(most=0)),
 }
 
 
 class CountingReader:
-    """The shipped reader, which remembers what it read and counts the tokens of all that it is given."""
+    """A reader that remembers what it read and counts the tokens of all that it is given, as BERT cuts them."""
 
-    def __init__(self, path: Path) -> None:
-        self._reader = RememberingReader(SpanReader(), path)
+    def __init__(self, reader: Reader, path: Path) -> None:
+        self._reader = RememberingReader(reader, path)
         self._tokenizer = Tokenizer.from_file(str(MODEL_FOLDER / "tokenizer.json"))
         self.tokens = self.windows = 0
 
@@ -78,10 +81,14 @@ def opened(questions: QuestionSet, embedder: Embedder, keep: Path) -> LocalStore
     return LocalStore(folder, embedder)
 
 
-def measured(questions: QuestionSet, store: LocalStore, reader: CountingReader, policy: Policy) -> dict[str, Any]:
+def measured(
+    questions: QuestionSet, store: LocalStore, readers: tuple[CountingReader, CountingReader], policy: Policy
+) -> dict[str, Any]:
     """Return what a policy costs and brings."""
-    reader.tokens = reader.windows = 0
-    service = AnswerService(reader, calibrate.load(reader.fingerprint), policy)
+    reader, second = readers
+    for one in readers:
+        one.tokens = one.windows = 0
+    service = AnswerService(reader, calibrate.load(together(reader, second)), policy, second)
     outcomes = evaluate(questions.questions, service, store.current()).outcomes
     answered = [one for one in outcomes if one.answered]
     good = [one.right if one.question.answerable else not one.answered for one in outcomes]
@@ -89,6 +96,7 @@ def measured(questions: QuestionSet, store: LocalStore, reader: CountingReader, 
         "questions": len(outcomes),
         "tokens a question": round(reader.tokens / len(outcomes), 1),
         "windows a question": round(reader.windows / len(outcomes), 2),
+        "tokens looked at again": round(second.tokens / len(outcomes), 1),
         "come out right": round(sum(good) / len(outcomes), 4),
         "answered": round(len(answered) / len(outcomes), 4),
         "right when answered": round(sum(one.right for one in answered) / len(answered), 4) if answered else None,
@@ -103,7 +111,8 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="where to write the figures as JSON")
     given = parser.parse_args()
     given.keep.mkdir(parents=True, exist_ok=True)
-    embedder, reader = open_embedder(Settings(library=given.keep / "none")), CountingReader(given.keep / "reads.jsonl")
+    embedder = open_embedder(Settings(library=given.keep / "none"))
+    first, second = (CountingReader(one, given.keep / "reads.jsonl") for one in shipped())
     # Those that the calibration was fitted with are asked too: it is the same for all policies.
     squad = squad_open()
     drawn = random.Random(7).sample(squad.questions, given.questions)
@@ -112,7 +121,7 @@ def main() -> None:
     rows = []
     for name, policy in POLICIES.items():
         for one, store in zip(sets, stores, strict=True):
-            rows.append({"policy": name, "set": one.name, **measured(one, store, reader, policy)})
+            rows.append({"policy": name, "set": one.name, **measured(one, store, (first, second), policy)})
             print(json.dumps(rows[-1]), flush=True)
     for store in stores:
         store.close()

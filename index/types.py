@@ -182,6 +182,23 @@ class Passage:
             raise ValueError(f"{span} is not inside passage {self.id} at {self.span}")
         return self.text[span.start - self.span.start : span.end - self.span.start]
 
+    def around(self, sentence: Sentence, characters: int) -> Passage:
+        """Return the part of the passage that is about one of its sentences: with those beside it, on either side in
+        turn, as long as it has at most so many characters.
+        """
+        first = last = self.sentences.index(sentence)
+        while True:
+            ways = [(a, b) for a, b in ((first - 1, last), (first, last + 1)) if a >= 0 and b < len(self.sentences)]
+            spans = {way: Span(self.sentences[way[0]].span.start, self.sentences[way[1]].span.end) for way in ways}
+            ways = [way for way in ways if len(spans[way]) <= characters]
+            if not ways:
+                break
+            # The shorter side first, so that the sentence stays in the middle.
+            first, last = min(ways, key=lambda way: len(spans[way]))
+        parts = self.sentences[first : last + 1]
+        span = Span(parts[0].span.start, parts[-1].span.end)
+        return Passage(self.id, self.document, span, parts, self.slice(span))
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:

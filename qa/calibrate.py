@@ -21,6 +21,7 @@ from index.errors import ModelError
 from index.terms import analyze
 from index.types import Passage
 from qa.expect import kind_fits
+from qa.kinds import called
 from qa.read import MODEL_FOLDER
 from qa.risk import Kept, Trials, keeping, trials, usual
 from qa.types import Candidate, Retrieved
@@ -35,6 +36,8 @@ _QUESTION_WORDS = frozenset(
 )
 _QUESTION_STEMS = frozenset(analyze(" ".join(_QUESTION_WORDS)))
 LARGEST_LEAD = 5.0
+# A candidate that is less likely right than one in ten is not worth a second look.
+DOUBT = -math.log(9)
 _LARGEST_FILE = 16 * 1024 * 1024
 _NAME = re.compile(r"(?<!^)\b(?:[A-Z][^\W_]*|\d[\d.,]*)")
 
@@ -50,7 +53,7 @@ class Features:
     rank: float
     """1 / rank of the passage."""
     passage_coverage: float
-    """The share of the query's content words, stemmed, that stand in the passage or its title."""
+    """The share of the query's content words, stemmed, that stand in the passage or its title, or call what it is."""
     sentence_coverage: float
     """The same for the sentence alone."""
     name_coverage: float
@@ -74,7 +77,8 @@ class Calibration:
 
     `weights` (in the order of Features) give a candidate's weight. `sureness` (in the same order), `lead` and `offset`
     give the log-odds that the heaviest candidate is right; from the probability of `standard` on the service answers,
-    unless a risk is asked for: `curve` has the thresholds that keep one (`qa/risk.py`).
+    unless a risk is asked for: `curve` has the thresholds that keep one (`qa/risk.py`). From the log-odds `doubt` on a
+    second look at the heaviest one is worth its time.
     """
 
     reader: str
@@ -84,6 +88,7 @@ class Calibration:
     offset: float
     standard: Kept
     curve: tuple[Kept, ...]
+    doubt: float = DOUBT
 
     def __post_init__(self) -> None:
         for given in (self.weights, self.sureness):
@@ -103,9 +108,14 @@ class Calibration:
 
     def probability(self, weighed: Sequence[Weighed]) -> float:
         """Return the probability in [0, 1] that the first of `weighed` is right; 0.0 if there is none."""
-        if not weighed:
-            return 0.0
-        return chance(self.offset + dot(self.sureness, weighed[0].features) + self.lead * lead(weighed))
+        return chance(self._odds(weighed)) if weighed else 0.0
+
+    def is_worth_a_second_look(self, weighed: Sequence[Weighed]) -> bool:
+        """Return whether the first of `weighed` may be right after all."""
+        return bool(weighed) and self._odds(weighed) >= self.doubt
+
+    def _odds(self, weighed: Sequence[Weighed]) -> float:
+        return self.offset + dot(self.sureness, weighed[0].features) + self.lead * lead(weighed)
 
 
 def chance(odds: float) -> float:
@@ -147,14 +157,14 @@ def features(query: str, candidates: Sequence[Candidate], retrieved: Sequence[Re
         passage = candidate.passage
         found = by_passage[passage.id]
         if passage.id not in held:
-            held[passage.id] = held_by(passage)
+            held[passage.id] = held_by(passage) | called(query, passage.kind)
         made.append(
             Features(
                 score=candidate.score,
                 cosine=found.cosine,
                 rank=1.0 / found.hit.rank,
                 passage_coverage=_share(words, held[passage.id]),
-                sentence_coverage=_share(words, set(analyze(candidate.quote))),
+                sentence_coverage=_share(words, {*analyze(candidate.quote), *called(query, passage.kind)}),
                 name_coverage=_share(names, held[passage.id]) if names else 1.0,
                 kind_fits=kind_fits(query, candidate.text, candidate.quote),
             )
@@ -182,11 +192,12 @@ def _share(words: set[str], held: set[str]) -> float:
 
 
 def made(
-    reader: str, weights: tuple[float, ...], sureness: tuple[float, ...], lead: float, offset: float, asked: Trials
-) -> Calibration:
+    reader: str, weights: tuple[float, ...], sureness: tuple[float, ...], lead: float, offset: float, asked: Trials,
+    doubt: float = DOUBT,
+) -> Calibration:  # fmt: skip
     """Return the table whose thresholds come from the trials `asked`."""
     curve = asked.curve()
-    return Calibration(reader, weights, sureness, lead, offset, usual(curve), curve)
+    return Calibration(reader, weights, sureness, lead, offset, usual(curve), curve, doubt)
 
 
 def load(reader: str, library: Path | None = None, folder: Path = MODEL_FOLDER) -> Calibration:
@@ -236,7 +247,8 @@ def _load(path: Path, reader: str | None, way_out: str) -> tuple[Calibration, Tr
             raise ModelError(f"{path} was fitted for {raw['reader']}, the reader is {reader}; {way_out}")
         weights, sureness = (tuple(float(w) for w in raw[name]) for name in ("weights", "sureness"))
         asked = trials([(bool(a), [(float(c), bool(r)) for c, r in steps]) for a, steps in raw["trials"]])
-        return made(str(raw["reader"]), weights, sureness, float(raw["lead"]), float(raw["offset"]), asked), asked
+        lead, offset, doubt = float(raw["lead"]), float(raw["offset"]), float(raw.get("doubt", DOUBT))
+        return made(str(raw["reader"]), weights, sureness, lead, offset, asked, doubt), asked
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"there is no usable calibration at {path} ({error}); {way_out}") from error
 
@@ -252,6 +264,7 @@ def to_json(table: Calibration, asked: Trials, about: dict[str, Any]) -> str:
         "sureness": table.sureness,
         "lead": table.lead,
         "offset": table.offset,
+        "doubt": table.doubt,
         **about,
     }
     # One line a question: a table that is fitted again can be compared.
@@ -262,4 +275,5 @@ def to_json(table: Calibration, asked: Trials, about: dict[str, Any]) -> str:
 def rescaled(table: Calibration, slope: float, offset: float, asked: Trials) -> Calibration:
     """Return the table with its log-odds times `slope` plus `offset`, and with thresholds from the trials `asked`."""
     sureness = tuple(slope * one for one in table.sureness)
-    return made(table.reader, table.weights, sureness, slope * table.lead, slope * table.offset + offset, asked)
+    moved = slope * table.offset + offset, slope * table.doubt + offset
+    return made(table.reader, table.weights, sureness, slope * table.lead, moved[0], asked, moved[1])

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from index.terms import analyze
 from qa.english.phrases import phrases_of
-from qa.retrieve import ABOUT_THE_PICTURE
+from qa.kinds import ABOUT_THE_PICTURE
 from qa.turns.coreference import points_back, resolved
 from qa.turns.ellipsis import OPENERS, completed, is_fragment
 from qa.turns.mentions import TURNS_BACK, Memory, spoken_of

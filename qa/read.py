@@ -21,6 +21,7 @@ from index.types import Kind, Passage, Sentence, Span
 from qa.types import Candidate
 
 MODEL_FOLDER = Path(__file__).parent / "model"
+SECOND_FOLDER = MODEL_FOLDER / "second"
 FORMAT = 1
 # A short answer is a name, a date, a phrase: longer spans are sentences, and those are quoted anyway.
 LONGEST_SPAN = 30
@@ -39,6 +40,11 @@ class Reader(Protocol):
         """Return candidates from all `passages`, best score first, each inside one sentence that is no heading."""
 
 
+def together(reader: Reader, second: Reader | None) -> str:
+    """Return the fingerprint of a reader with the one that looks again, if there is one."""
+    return reader.fingerprint if second is None else f"{reader.fingerprint}+{second.fingerprint}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Window:
     """A passage beside the query, as the model sees it: `tokens` are spans of the passage's text, in characters."""
@@ -50,15 +56,15 @@ class _Window:
 
 
 class SpanReader:
-    """A reader over ONNX Runtime: MiniLM-L6 with a span head and a null option, int8.
+    """A reader over ONNX Runtime: an encoder with a span head and a null option, int8.
 
-    A passage is read by one thread of `threads` (without it, one a core), which all questions share; the passages of a
-    question are read side by side. What comes of it does not depend on that.
+    A passage is read by one thread of `crew` (without it, of its own: `threads`, or one a core), which all questions
+    share; the passages of a question are read side by side. What comes of it does not depend on that.
 
     :raises ModelError: if a file of the model is missing, damaged or of another format.
     """
 
-    def __init__(self, folder: Path = MODEL_FOLDER, *, threads: int | None = None) -> None:
+    def __init__(self, folder: Path = MODEL_FOLDER, *, threads: int | None = None, crew: Crew | None = None) -> None:
         config = _verified_config(folder)
         self._longest = config.max_length
         self._fingerprint = f"{config.name}:{config.sha256['reader.onnx'][:16]}"
@@ -75,8 +81,9 @@ class SpanReader:
             raise ModelError(f"the reader in {folder} cannot be loaded ({error}); reinstall citespan") from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._takes_types = "token_type_ids" in {one.name for one in self._session.get_inputs()}
         # The rest of a question, and whoever answers others, holds the interpreter, and goes before this.
-        self._crew = Crew("reader", step_back, threads)
+        self.crew = Crew("reader", step_back, threads) if crew is None else crew
 
     @property
     def fingerprint(self) -> str:
@@ -88,7 +95,7 @@ class SpanReader:
         # One window at a time: the scales of an int8 model come from all it is given at once, so a passage's scores
         # would depend on what is read beside it. Nothing is padded, and memory stays bounded.
         found: list[Candidate] = []
-        for passage, window, (start, end) in zip(passages, windows, self._crew.map(self._run, windows), strict=True):
+        for passage, window, (start, end) in zip(passages, windows, self.crew.map(self._run, windows), strict=True):
             found.extend(candidates(passage, window.tokens, start, end, window.first))
         return best_first(found)
 
@@ -109,13 +116,20 @@ class SpanReader:
 
     def _run(self, window: _Window) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return start and end logits, each float32 (tokens of the window)."""
-        ids = np.array([window.ids], dtype=np.int64)
-        types = np.array([window.types], dtype=np.int64)
-        starts, ends = self._session.run(
-            ["start_logits", "end_logits"],
-            {"input_ids": ids, "token_type_ids": types},
-        )
+        given = {"input_ids": np.array([window.ids], dtype=np.int64)}
+        if self._takes_types:
+            given["token_type_ids"] = np.array([window.types], dtype=np.int64)
+        starts, ends = self._session.run(["start_logits", "end_logits"], given)
         return starts[0], ends[0]
+
+
+def shipped(threads: int | None = None) -> tuple[SpanReader, SpanReader]:
+    """Return the reader that ships with Citespan and the larger one that looks again; they share their threads.
+
+    :raises ModelError: as SpanReader does.
+    """
+    first = SpanReader(threads=threads)
+    return first, SpanReader(SECOND_FOLDER, crew=first.crew)
 
 
 def candidates(
@@ -135,11 +149,9 @@ def candidates(
     length = len(tokens)
     scores = start[first : first + length, None] + end[None, first : first + length]
     # A span ends where it starts or after, is not too long, and stays inside one sentence that is no heading.
-    allowed = np.triu(np.ones((length, length), dtype=bool)) & np.tril(
-        np.ones((length, length), dtype=bool), LONGEST_SPAN - 1
-    )
-    owner = np.array(sentences)
-    allowed &= (owner[:, None] == owner[None, :]) & (owner[:, None] >= 0)
+    ahead = np.arange(length)[None, :] - np.arange(length)[:, None]
+    allowed = (ahead >= 0) & (ahead < LONGEST_SPAN)
+    allowed &= (sentences[:, None] == sentences[None, :]) & (sentences[:, None] >= 0)
     scores = np.where(allowed, scores, -np.inf)
     found: list[Candidate] = []
     while len(found) < SPANS_PER_PASSAGE and length and np.isfinite(scores.max()):
@@ -157,21 +169,18 @@ def best_first(found: Sequence[Candidate]) -> list[Candidate]:
     return [c for c in order if unique[(c.passage.document.id, c.passage.document.revision, c.span)] is c]
 
 
-def _sentence_of_each(passage: Passage, tokens: Sequence[tuple[int, int]]) -> list[int]:
+def _sentence_of_each(passage: Passage, tokens: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
     """Return for each token the index of its sentence, -1 if that is a heading or the token is empty or between two."""
-    # Plain numbers: a passage has a hundred tokens and more, and a span for each is a tenth of the time around a model.
-    bounds = [
-        (one.span.start - passage.span.start, one.span.end - passage.span.start, _may_answer(one))
-        for one in passage.sentences
-    ]
-    found = []
-    at = 0
-    for start, end in tokens:
-        while at < len(bounds) and bounds[at][1] < end:
-            at += 1
-        inside = at < len(bounds) and bounds[at][0] <= start < end and bounds[at][2]
-        found.append(at if inside else -1)
-    return found
+    # Whole arrays: a passage has a hundred tokens and more, and one by one they took a tenth of the time around it.
+    bounds = np.array([(one.span.start, one.span.end) for one in passage.sentences]) - passage.span.start
+    may_answer = np.array([_may_answer(one) for one in passage.sentences])
+    places = np.array(tokens, dtype=np.int64).reshape(-1, 2)
+    # The first sentence that a token's end does not lie behind.
+    found = np.searchsorted(bounds[:, 1], places[:, 1])
+    known = np.minimum(found, len(bounds) - 1)
+    start = places[:, 0]
+    inside = (found < len(bounds)) & (bounds[known, 0] <= start) & (start < bounds[known, 1]) & may_answer[known]
+    return np.where(inside, known, -1)
 
 
 def _may_answer(sentence: Sentence) -> bool:

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from index.crew import Crew
 from index.store import PassageStore
-from index.types import Filter, Hit, Kind
+from index.types import Filter, Hit
 from qa.calibrate import content_words
 from qa.fuse import fuse
+from qa.kinds import wanted_kinds
 from qa.types import Retrieved
 
 # How many passages each search gives. More hardly ever reach the first ten.
@@ -19,16 +20,6 @@ DEPTH = 50
 # Searches by words run here beside those by vector. Neither lets the other one go first.
 _CREW = Crew("words", lambda: None)
 _WORD = re.compile(r"\w+")
-# What a question about a picture calls it.
-ABOUT_THE_PICTURE = re.compile(
-    r"\b(?:photo|photos|photograph|photographs|photographed|photographer|picture|pictures|pictured|image|images|caption)\b",
-    re.IGNORECASE,
-)
-_ABOUT_THE_CREDIT = re.compile(
-    r"\b(?:author|byline|copyright|credit|credits|credited|translat\w+|reporter|journalist|news\s+(?:agency|organi[sz]ation)"
-    r"|publish\w*|re-?print\w*|reproduc\w*|who\s+(?:wrote|reported|took|edited|compiled))\b",
-    re.IGNORECASE,
-)
 
 
 def retrieve(store: PassageStore, query: str, where: Filter, *, depth: int = DEPTH) -> list[Retrieved]:
@@ -56,13 +47,3 @@ def telling(query: str) -> str:
     """Return the words of `query` that say what it is about, in order and as often as they stand; all if none does."""
     words = _WORD.findall(query)
     return " ".join([word for word in words if content_words(word)] or words)
-
-
-def wanted_kinds(query: str) -> frozenset[Kind]:
-    """Return which kinds of passage may answer `query`."""
-    kinds = {Kind.BODY, Kind.HEADING}
-    if ABOUT_THE_PICTURE.search(query):
-        kinds |= {Kind.CAPTION, Kind.CREDIT}
-    if _ABOUT_THE_CREDIT.search(query):
-        kinds.add(Kind.CREDIT)
-    return frozenset(kinds)

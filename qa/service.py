@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from index.errors import QuestionError
 from index.store import PassageStore
-from index.types import Span
+from index.types import Passage
 from qa import compose
 from qa.calibrate import Calibration, Weighed, heaviest_first
 from qa.compose import ComposePolicy
 from qa.followup import standalone
 from qa.further import FurtherPolicy, repeated, to_read
-from qa.read import Reader, best_first
+from qa.read import Reader, best_first, together
 from qa.receipt import configuration
 from qa.retrieve import retrieve
 from qa.risk import hopeless
@@ -32,18 +32,35 @@ from qa.types import (
 
 
 @dataclass(frozen=True, slots=True)
+class SecondLook:
+    """What a larger reader, which takes five times as long for a token, looks at again.
+
+    Where the best candidate stands, if it is not hopeless: its sentence with those beside it, up to `characters`. At
+    most so many passages a question. What it finds there takes the place of what the first reader found.
+    """
+
+    passages: int = 1
+    characters: int = 450
+
+    def __post_init__(self) -> None:
+        if self.passages < 0:
+            raise ValueError(f"cannot look at {self.passages} passages")
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How much is read for a question.
 
     The reader takes the passages in helpings, and takes no more once the best answer is as sure as the threshold asks
     for, or hopeless (`qa/risk.py`): reading is most of a question's time, and the first passages nearly always hold the
     answer if any does (docs/performance.md). After the first helping nothing is read whose score is more than `near`
-    below that of the best passage. Once it is known that the service answers, `further` says which other sources are
-    heard.
+    below that of the best passage. `second` says what a larger reader, if there is one, looks at again. Once it is sure
+    that the service answers, `further` says which other sources are heard.
     """
 
     helpings: tuple[int, ...] = (2, 1, 1, 1, 1, 1)
     near: float = 0.3
+    second: SecondLook = field(default_factory=SecondLook)
     further: FurtherPolicy = field(default_factory=FurtherPolicy)
     compose: ComposePolicy = field(default_factory=ComposePolicy)
 
@@ -84,16 +101,20 @@ class Watch:
 class AnswerService:
     """Answers questions from one generation at a time. Safe to call from many threads."""
 
-    def __init__(self, reader: Reader, calibration: Calibration, policy: Policy | None = None) -> None:
+    def __init__(
+        self, reader: Reader, calibration: Calibration, policy: Policy | None = None, second: Reader | None = None
+    ) -> None:
+        """`second` is the larger reader, for what `reader` leaves in doubt; `calibration` was fitted for both."""
         self._reader = reader
+        self._second = second
         self._calibration = calibration
         self._policy = Policy() if policy is None else policy
         self._configuration = configuration(self._calibration, self._policy)
 
     @property
     def reader(self) -> str:
-        """The fingerprint of the reader."""
-        return self._reader.fingerprint
+        """The fingerprint of the reader, or of both."""
+        return together(self._reader, self._second)
 
     @property
     def calibration(self) -> Calibration:
@@ -171,21 +192,39 @@ class AnswerService:
 
     def _helpings(self, query: str, retrieved: Sequence[Retrieved]) -> Iterator[tuple[list[Weighed], float]]:
         """Yield, helping by helping, the candidates so far, best first, and the probability that the first is right."""
-        candidates: list[Candidate] = []
-        known: dict[tuple[int, Span], Weighed] = {}
+        weighed: list[Weighed] = []
+        looked_at: set[int] = set()
         at = 0
         for helping in self._policy.helpings:
             near = retrieved[0].hit.score - self._policy.near if at else -math.inf
             passages = [found.hit.passage for found in retrieved[at : at + helping] if found.hit.score >= near]
             if not passages:
                 break
-            fresh = self._reader.read(query, passages)
             # A candidate's weight does not depend on the others, so those of earlier helpings keep theirs.
-            known |= {_place(one.candidate): one for one in self._calibration.weigh(query, fresh, retrieved)}
-            candidates = best_first([*candidates, *fresh])
-            weighed = heaviest_first([known[_place(candidate)] for candidate in candidates])
+            fresh = self._calibration.weigh(query, self._reader.read(query, passages), retrieved)
+            weighed = self._look_again(query, _merged([*weighed, *fresh]), retrieved, looked_at)
             yield weighed, self._calibration.probability(weighed)
             at += helping
+
+    def _look_again(
+        self, query: str, weighed: list[Weighed], retrieved: Sequence[Retrieved], looked_at: set[int]
+    ) -> list[Weighed]:
+        """Return `weighed`, best first, with what the second reader finds where the best one stands.
+
+        `looked_at` are the ids of the passages that it has looked at for this question; others are added.
+        """
+        look = self._policy.second
+        while self._second is not None and len(looked_at) < look.passages:
+            if not self._calibration.is_worth_a_second_look(weighed):
+                break
+            best = weighed[0].candidate
+            if best.passage.id in looked_at:
+                break
+            looked_at.add(best.passage.id)
+            part = best.passage.around(best.sentence, look.characters)
+            found = self._calibration.weigh(query, self._second.read(query, [part]), retrieved)
+            weighed = _merged([*(one for one in weighed if not _is_in(one.candidate, part)), *found])
+        return weighed
 
     def _hear_others(self, query: str, retrieved: Sequence[Retrieved], weighed: Sequence[Weighed]) -> list[Weighed]:
         """Return what other sources say of the matter of the first of `weighed`, best first."""
@@ -198,9 +237,16 @@ class AnswerService:
         return heaviest_first([*heard, *self._calibration.weigh(query, copies, retrieved)])
 
 
-def _place(candidate: Candidate) -> tuple[int, Span]:
-    """Return what tells a candidate from all others of its question."""
-    return candidate.passage.id, candidate.span
+def _merged(weighed: Sequence[Weighed]) -> list[Weighed]:
+    """Return candidates by weight, one for each span of a revision: passages overlap, so some are found twice."""
+    known = {(one.candidate.passage.id, one.candidate.span): one for one in weighed}
+    kept = best_first([one.candidate for one in weighed])
+    return heaviest_first([known[one.passage.id, one.span] for one in kept])
+
+
+def _is_in(candidate: Candidate, part: Passage) -> bool:
+    """Return whether a candidate was found in `part` of a passage."""
+    return candidate.passage.id == part.id and part.span.covers(candidate.span)
 
 
 def understood_as(question: Question) -> str:

@@ -18,7 +18,7 @@ from index.embed import Embedder
 from index.store import LocalStore
 from index.sync import sync
 from qa import calibrate
-from qa.read import SpanReader
+from qa.read import shipped, together
 from qa.service import AnswerService
 from qa.types import Answer, Question, Reply, Side
 from tests.fakes import write_files
@@ -66,8 +66,8 @@ def replies(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Map
     files = {name: text for group in GROUPS for name, text in group.documents.items()}
     report = sync(folder / "library", embedder, [write_files(folder / "documents", files)])
     assert report.failed == ()
-    reader = SpanReader()
-    service = AnswerService(reader, calibrate.load(reader.fingerprint))
+    reader, second = shipped()
+    service = AnswerService(reader, calibrate.load(together(reader, second)), second=second)
     store = LocalStore(folder / "library", embedder)
     try:
         now = store.current()

@@ -10,7 +10,7 @@ from index.terms import analyze
 from index.types import Hit, Span
 from qa import calibrate
 from qa.calibrate import LARGEST_LEAD, Calibration, Features, content_words, features, lead, name_words
-from qa.read import MODEL_FOLDER, SpanReader
+from qa.read import MODEL_FOLDER, shipped, together
 from qa.types import Candidate, Retrieved
 from tests.world import kept, passage
 
@@ -46,6 +46,21 @@ def test_question_words_are_no_content() -> None:
 )
 def test_names_are_capitalised_words_and_numbers(query: str, names: str) -> None:
     assert name_words(query) == set(analyze(names))
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "coverage"),
+    [
+        ("File photo: a mine. Taken by A. Reporter", "Which agency is credited for the photo?", 2 / 3),
+        ("Reported by A. Writer; translated by Others", "May I reprint it?", 1.0),
+        ("China announced the ban on January 6.", "Who is credited for the ban?", 0.5),
+    ],
+)
+def test_a_credit_line_holds_what_a_question_calls_it(text: str, query: str, coverage: float) -> None:
+    piece = passage(text, title="A")
+    candidate = Candidate(piece, piece.sentences[0], piece.sentences[0].span, 1.0)
+    (seen,) = features(query, [candidate], [Retrieved(Hit(piece, 0.03, 1), 0.7)])
+    assert seen.passage_coverage == pytest.approx(coverage)
 
 
 def test_features_say_what_is_known_of_a_candidate() -> None:
@@ -92,8 +107,8 @@ def test_a_table_for_other_features_cannot_be_made() -> None:
         Calibration("r", (1.0, 2.0), (1.0, 2.0), 0.0, 0.0, kept(0.5), ())
 
 
-def test_the_shipped_table_belongs_to_the_shipped_reader() -> None:
-    table = calibrate.load(SpanReader(threads=1).fingerprint)
+def test_the_shipped_table_belongs_to_the_shipped_readers() -> None:
+    table = calibrate.load(together(*shipped(1)))
     assert len(table.weights) == len(fields(Features))
     assert 0.0 < table.standard.threshold < 1.0
 

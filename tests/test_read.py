@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 from index.errors import ModelError
 from index.load.normalise import normalise
 from index.types import Kind, Span
-from qa.read import LONGEST_SPAN, MODEL_FOLDER, SpanReader, best_first, candidates
+from qa.read import LONGEST_SPAN, MODEL_FOLDER, SpanReader, best_first, candidates, shipped
 from qa.types import Candidate
 from tests.world import passage
 
 TEXT = "The ban was announced on January 6. Exports stopped soon afterwards."
 
 
-@pytest.fixture(scope="module")
-def reader() -> SpanReader:
-    return SpanReader(threads=1)
+@pytest.fixture(scope="module", params=[0, 1], ids=["first", "second"])
+def reader(request: pytest.FixtureRequest) -> SpanReader:
+    both = shipped(threads=1)
+    which: int = request.param
+    return both[which]
 
 
 def word_tokens(text: str) -> list[tuple[int, int]]:
@@ -98,6 +100,12 @@ def test_the_shipped_reader_finds_the_words(reader: SpanReader) -> None:
     assert best.quote == "The ban was announced on January 6."
 
 
+def test_the_shipped_readers_share_their_threads() -> None:
+    first, second = shipped(threads=1)
+    assert first.crew is second.crew
+    assert first.fingerprint != second.fingerprint
+
+
 def test_the_shipped_reader_prefers_the_passage_that_answers(reader: SpanReader) -> None:
     other = passage("Cats sleep for most of the day and hunt at night.", number=2, uri="b.txt")
     best = reader.read("When was the ban announced?", [other, passage(TEXT)])[0]
@@ -119,9 +127,9 @@ def test_passages_that_are_read_side_by_side_score_as_they_do_one_after_the_othe
     pieces = [passage(text.strip(), number=n, uri=f"{n}.txt") for n, text in enumerate(texts)]
     question = "When was the mill closed?"
     expected = reader.read(question, pieces)
-    together = SpanReader(threads=3)
+    beside = next(one for one in shipped(threads=3) if one.fingerprint == reader.fingerprint)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: together.read(question, pieces), range(8)))
+        found = list(pool.map(lambda _: beside.read(question, pieces), range(8)))
     assert found == [expected] * 8
 
 

@@ -12,7 +12,7 @@ from api import cli
 from index.embed import Embedder
 from qa import calibrate
 from qa.evaluation.labelled import Gold, Labelled
-from qa.read import SpanReader
+from qa.read import shipped, together
 from qa.recalibrate import recalibrate
 from qa.risk import SILENT
 from qa.service import AnswerService
@@ -104,17 +104,17 @@ def test_the_same_questions_make_the_same_table_in_any_order() -> None:
 
 
 def test_it_is_kept_in_the_library_and_used_from_then_on(run: Run, tmp_path: Path) -> None:
-    shipped = run("doctor").stdout
+    before = run("doctor").stdout
     told = json.loads(run("calibrate", tmp_path / "questions.jsonl", "--json").stdout)
     assert told["kept"] == str(tmp_path / "library" / "calibration.json")
     assert [row["target"] for row in told["figures"]["risks"]] == [0.05, 0.1, 0.15, 0.2]
-    table = calibrate.load(SpanReader(threads=1).fingerprint, tmp_path / "library")
+    table = calibrate.load(together(*shipped(1)), tmp_path / "library")
     assert table.standard.threshold == told["figures"]["default"]["threshold"]
     reply = json.loads(run("ask", labelled()[0]["question"], "--json").stdout)
     assert reply["risk"]["threshold"] == table.standard.threshold
-    assert run("doctor").stdout != shipped
+    assert run("doctor").stdout != before
     (tmp_path / "library" / "calibration.json").unlink()
-    assert run("doctor").stdout == shipped
+    assert run("doctor").stdout == before
 
 
 def test_a_dry_run_keeps_nothing(run: Run, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from index.embed import Embedder
 from index.store import GenerationStore, LocalStore
 from index.sync import sync
 from qa import calibrate
-from qa.read import SpanReader
+from qa.read import shipped, together
 from qa.receipt import unpack
 from qa.service import AnswerService
 from tests.fakes import write_files
@@ -38,8 +38,8 @@ QUESTIONS = (
 
 
 def service_on(threads: int) -> AnswerService:
-    reader = SpanReader(threads=threads)
-    return AnswerService(reader, calibrate.load(reader.fingerprint))
+    reader, second = shipped(threads)
+    return AnswerService(reader, calibrate.load(together(reader, second)), second=second)
 
 
 def ask(service: AnswerService, store: GenerationStore, text: str) -> AskResponse:

@@ -13,7 +13,8 @@ from index.store import GenerationStore, LocalStore, PassageStore
 from index.sync import sync
 from index.types import Filter, Hit
 from qa.fuse import fuse
-from qa.retrieve import retrieve, telling, wanted_kinds
+from qa.kinds import wanted_kinds
+from qa.retrieve import retrieve, telling
 from tests.fakes import HashingEmbedder, write_files
 
 EMBEDDER = HashingEmbedder()

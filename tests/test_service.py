@@ -8,7 +8,7 @@ from qa.calibrate import Calibration
 from qa.further import FurtherPolicy
 from qa.read import best_first
 from qa.risk import SILENT, Kept
-from qa.service import AnswerService, Policy
+from qa.service import AnswerService, Policy, SecondLook
 from qa.types import LONGEST_QUESTION, Answer, Candidate, NoAnswer, Question, Turn
 from tests.world import ListStore, kept, passage
 
@@ -215,3 +215,91 @@ def test_nobody_else_is_heard_where_the_service_says_nothing() -> None:
     assert isinstance(asked.reply, NoAnswer)
     assert len(reader.helpings) == 1
     assert asked.considered.heard == ()
+
+
+class SecondReader(WordReader):
+    """Finds nothing but one sentence of what it is shown, with a score of its own."""
+
+    fingerprint = "second"
+
+    def __init__(self, sentence: str, score: float) -> None:
+        super().__init__()
+        self.sentence, self.score = sentence, score
+        self.shown: list[str] = []
+
+    def read(self, query: str, passages: Sequence[Passage]) -> list[Candidate]:
+        self.shown += [p.text for p in passages]
+        return [
+            Candidate(p, s, s.span, self.score)
+            for p in passages
+            for s in p.sentences
+            if p.slice(s.span) == self.sentence
+        ]
+
+
+def looking_again(
+    second: SecondReader, look: SecondLook | None = None, reader: WordReader | None = None
+) -> AnswerService:
+    reader = WordReader() if reader is None else reader
+    table = Calibration("words+second", (2.0, *(0,) * 6), (2.0, *(0,) * 6), 0.0, -4.0, kept(0.5), CURVE)
+    return AnswerService(reader, table, Policy(second=SecondLook() if look is None else look), second)
+
+
+def test_what_the_second_reader_finds_takes_the_place_of_what_the_first_one_found() -> None:
+    second = SecondReader("It was sudden.", 3.0)
+    asked = looking_again(second).ask(Question("When was the export ban announced?"), ListStore([CATS, BAN]))
+    assert isinstance(asked.reply, Answer)
+    of_the_ban = [one.candidate for one in asked.considered.weighed if one.candidate.passage.document == BAN.document]
+    assert [candidate.quote for candidate in of_the_ban] == ["It was sudden."]
+    highlight = asked.reply.citations[0].highlight
+    assert highlight is not None
+    assert of_the_ban[0].span.covers(highlight)
+    assert second.shown == [BAN.text]
+
+
+def test_what_the_second_reader_doubts_is_not_said() -> None:
+    second = SecondReader("China announced the export ban on January 6.", 0.1)
+    asked = looking_again(second).ask(Question("When was the export ban announced?"), ListStore([BAN]))
+    assert isinstance(asked.reply, NoAnswer)
+
+
+def test_what_the_first_reader_holds_for_hopeless_is_not_looked_at_again() -> None:
+    second = SecondReader("It was sudden.", 9.0)
+    asked = looking_again(second).ask(Question("Who won which football match?"), ListStore([CATS, BAN]))
+    assert isinstance(asked.reply, NoAnswer)
+    assert second.shown == []
+
+
+def test_a_service_without_a_second_look_never_asks_the_second_reader() -> None:
+    second = SecondReader("It was sudden.", 9.0)
+    looking_again(second, SecondLook(passages=0)).ask(Question("When was the export ban?"), ListStore([BAN]))
+    assert second.shown == []
+
+
+def test_as_many_passages_are_looked_at_again_as_the_policy_allows() -> None:
+    question = Question("When was the export ban announced in China?")
+    other = passage("The export ban was announced in China on a Tuesday.", number=9, uri="other.txt")
+    for most in (1, 2):
+        second = SecondReader("no such sentence", 0.0)
+        looking_again(second, SecondLook(passages=most)).ask(question, ListStore([BAN, other]))
+        assert len(second.shown) == most
+        assert len(set(second.shown)) == most
+
+
+def test_no_fewer_passages_than_none_can_be_looked_at_again() -> None:
+    with pytest.raises(ValueError, match="-1 passages"):
+        SecondLook(passages=-1)
+
+
+def test_the_second_reader_is_shown_the_sentence_with_those_beside_it() -> None:
+    text = "Nothing happened for weeks. Then China announced the export ban on January 6. It was sudden. Trade fell."
+    second = SecondReader("", 0.0)
+    looking_again(second, SecondLook(characters=75)).ask(
+        Question("When was the export ban announced?"), ListStore([passage(text)])
+    )
+    assert second.shown == ["Then China announced the export ban on January 6. It was sudden."]
+
+
+def test_a_service_is_named_by_both_of_its_readers() -> None:
+    assert looking_again(SecondReader("", 0.0)).reader == "words+second"
+    assert service(WordReader()).reader == "words"

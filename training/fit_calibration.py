@@ -2,11 +2,11 @@
 
 usage: python -m training.fit_calibration --date YYYY-MM-DD [--reads FILE] [--squad N]
 
-Every question is asked with everything read. A candidate is right if its sentence overlaps a gold quote; never where
-there is no answer. Half of the questions, by a hash of their text, fit the weights; the other half is then asked again
-with them, helping by helping, and gives the thresholds and the figures. A third set, other questions of SQuAD 2.0,
-checks whether a risk is kept that was promised. What the reader said is kept in FILE, so that another fit with the same
-reader reads nothing again.
+Every question is asked with everything read, by the first reader, and once more with a second look at what then seems
+best. A candidate is right if its sentence overlaps a gold quote; never where there is no answer. Half of the questions,
+by a hash of their text, fit the weights; the other half is then asked again with them, helping by helping, and gives
+the thresholds and the figures. A third set, other questions of SQuAD 2.0, checks whether a risk is kept that was
+promised. What the readers said is kept in FILE, so that another fit with the same ones reads nothing again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from qa.calibrate import FILE, LARGEST_LEAD, Calibration, Features, dot, made, r
 from qa.compose import Citer
 from qa.evaluate import is_right, trial
 from qa.evaluation.labelled import Labelled
-from qa.read import MODEL_FOLDER, Reader, SpanReader, best_first
+from qa.read import MODEL_FOLDER, Reader, best_first, shipped, together
 from qa.recalibrate import figures
 from qa.risk import Trial, Trials
 from qa.service import AnswerService, Policy
@@ -110,18 +110,15 @@ class Opened:
         return [one for one in self.questions.questions if (one.half == 1) == held_out]
 
 
-def collect(sets: Iterable[Opened], reader: Reader) -> list[Example]:
-    """Ask the questions that fit, everything read, and look at each candidate."""
-    by_score = (1.0, *(0.0,) * (len(fields(Features)) - 1))
-    neutral = made(reader.fingerprint, by_score, by_score, 0.0, 0.0, Trials(()))
-    service = AnswerService(reader, neutral, Policy(helpings=(sum(Policy().helpings),)))
+def collect(sets: Iterable[Opened], service: AnswerService) -> list[Example]:
+    """Ask the questions that fit, and look at each candidate."""
     found = []
     for opened in sets:
         store = opened.store
         for labelled in opened.half(held_out=False):
             citer = Citer(store)
             seen = []
-            for one in service.ask(Question(labelled.text), store).considered.weighed[:_CANDIDATES]:
+            for one in service.ask(Question(labelled.text, risk=1.0), store).considered.weighed[:_CANDIDATES]:
                 document, sentence = one.candidate.passage.document, one.candidate.sentence.span
                 cited = citer.cite(1, document, sentence)
                 right = labelled.answerable and is_right(labelled, [cited], store)
@@ -134,6 +131,12 @@ def collect(sets: Iterable[Opened], reader: Reader) -> list[Example]:
 def ask_again(opened: Opened, service: AnswerService) -> list[Trial]:
     """Ask the questions that check, helping by helping."""
     return [trial(labelled, service, opened.store) for labelled in opened.half(held_out=True)]
+
+
+def neutral(reader: str) -> Calibration:
+    """Return a table that weighs candidates by the reader's score alone."""
+    by_score = (1.0, *(0.0,) * (len(fields(Features)) - 1))
+    return made(reader, by_score, by_score, 0.0, 0.0, Trials(()))
 
 
 def fit(examples: Sequence[Example], reader: str) -> Calibration:
@@ -196,15 +199,17 @@ def main() -> None:
     parser.add_argument("--date", required=True, help="written into the table")
     arguments = parser.parse_args()
     arguments.reads.parent.mkdir(parents=True, exist_ok=True)
-    reader = RememberingReader(SpanReader(), arguments.reads)
+    reader, second = (RememberingReader(one, arguments.reads) for one in shipped())
+    both = together(reader, second)
+    everything = Policy(helpings=(sum(Policy().helpings),))
     embedder = open_embedder(Settings())
     with ExitStack() as stack:
         squad = squad_open()
         sets = [news(), news_without_sources(), squad.sample(arguments.squad)]
         opened = [Opened(one, stack.enter_context(library(one, embedder)).current()) for one in sets]
-        examples = collect(opened, reader)
-        fitted = fit(examples, reader.fingerprint)
-        service = AnswerService(reader, fitted)
+        by_first = fit(collect(opened, AnswerService(reader, neutral(both), everything)), both)
+        fitted = fit(collect(opened, AnswerService(reader, by_first, everything, second)), both)
+        service = AnswerService(reader, fitted, second=second)
         halves = {one.questions.name: ask_again(one, service) for one in opened}
         asked = Trials(tuple(seen for half in halves.values() for seen in half))
         table = rescaled(fitted, 1.0, 0.0, asked)
