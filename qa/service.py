@@ -33,7 +33,7 @@ from qa.types import (
 
 @dataclass(frozen=True, slots=True)
 class SecondLook:
-    """What a larger reader, which takes five times as long for a token, looks at again.
+    """What a larger reader, which takes four times as long for a token, looks at again.
 
     Where the best candidate stands, if it is not hopeless: its sentence with those beside it, up to `characters`. At
     most so many passages a question. What it finds there takes the place of what the first reader found.
