@@ -28,7 +28,7 @@ Json = dict[str, Any]
 _Result = TypeVar("_Result")
 
 SECONDS = READY_SECONDS
-QUESTION = "Who reported on the contracts?"
+QUESTION = "Who reported that no new contracts will be signed?"
 NOWHERE = "What is the boiling point of tungsten?"
 REPORT = "kyodo-rare-earths.md"
 

@@ -41,7 +41,7 @@ _Result = TypeVar("_Result")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SECONDS = READY_SECONDS
-QUESTION = "Who reported on the contracts?"
+QUESTION = "Who reported that no new contracts will be signed?"
 SECRET = "zanzibar"
 HEADERS = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
 
