@@ -183,8 +183,8 @@ class Passage:
         return self.text[span.start - self.span.start : span.end - self.span.start]
 
     def around(self, sentence: Sentence, characters: int) -> Passage:
-        """Return the part of the passage that is about one of its sentences: with those beside it, on either side in
-        turn, as long as it has at most so many characters.
+        """Return the part of the passage around one of its sentences, the shorter neighbour first, as long as it has at
+        most so many characters; the sentence alone may have more.
         """
         first = last = self.sentences.index(sentence)
         while True:
