@@ -19,12 +19,17 @@ class Connections:
         self._guard = threading.Lock()
 
     def of_thread(self) -> Database:
-        """Return the connection of this thread."""
+        """Return the connection of this thread: a new one if the last is worn."""
         held: _OfThread | None = getattr(self._local, "held", None)
         if held is None:
             held = self._local.held = _OfThread(self._open())
             with self._guard:
                 self._all.add(held)
+        elif held.connection.is_worn:
+            fresh = self._open()
+            with self._guard:
+                # Rows may still be coming from the worn one: it closes when nothing holds it any more.
+                held.connection = fresh
         return held.connection
 
     def close(self) -> None:

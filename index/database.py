@@ -33,6 +33,10 @@ class Database(Protocol):
     @property
     def in_transaction(self) -> bool: ...
 
+    @property
+    def is_worn(self) -> bool:
+        """Whether it holds so much of what it has done that a new one should take its place."""
+
     def execute(self, statement: str, values: Values = (), /) -> Rows:
         """Return what a statement brings."""
 

@@ -178,6 +178,10 @@ class PostgresDatabase:
         self._connection = truth.connected(writable=writable)
 
     @property
+    def is_worn(self) -> bool:
+        return False
+
+    @property
     def in_transaction(self) -> bool:
         # One that is lost has none any more, whatever it had.
         status = self._connection.info.transaction_status

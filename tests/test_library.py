@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import hashlib
 import sqlite3
 import subprocess
@@ -287,6 +288,39 @@ def test_the_end_of_a_large_text_is_read_at_its_byte(folder: Path) -> None:
     found = library.passages(1, numbers[-3:])
     assert [found[n].text for n in numbers[-3:]] == [c.span.of(text) for c in cuts[-3:]]
     library.close()
+
+
+def three_passages(folder: Path) -> list[int]:
+    """Make a library of one document and return its passages."""
+    initialise(folder, META)
+    with Writer(folder) as writer:
+        numbers = stage(
+            writer, "a", "Here is a first sentence of eight words. And here is a second one of them. Here is a third."
+        )
+        writer.commit(changed=[], removed=[], files=[], gone=[], summary={})
+    return numbers
+
+
+def test_what_the_driver_holds_of_what_was_read_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.sqlite._MOST_PARTS", 10)
+    numbers = three_passages(tmp_path)
+    with closing(Library(tmp_path)) as library:
+        for _ in range(300):
+            assert list(library.passages(1, numbers)) == numbers
+        held = [one for one in gc.get_referents(library.connection()) if isinstance(one, list)]
+        # Of statements it holds some hundreds, and lets go of them by itself.
+        assert sum(map(len, held)) < 300 < 300 * len(numbers)
+
+
+def test_rows_go_on_coming_after_another_connection_took_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.sqlite._MOST_PARTS", 1)
+    numbers = three_passages(tmp_path)
+    with closing(Library(tmp_path)) as library:
+        rows = iter(library.connection().execute("SELECT id FROM passages ORDER BY id"))
+        found = [next(rows)[0]]
+        for _ in range(3):
+            library.passages(1, numbers)
+        assert [*found, *(row[0] for row in rows)] == numbers
 
 
 # ---- documents and revisions ---------------------------------------------------------------------
