@@ -27,6 +27,7 @@ from api.keys import Keys
 from api.settings import Settings
 from api.systemd import notify
 from index.errors import CitespanError
+from index.memory import give_back
 
 # How long requests under way may take to finish when the server is asked to stop.
 _GRACE_SECONDS = 10.0
@@ -35,6 +36,8 @@ _LINGER_SECONDS = 0.5
 # So long before the end whoever has no reply yet is told that there will be none.
 _FAREWELL_SECONDS = 1.0
 _LOOK_SECONDS = 0.05
+# How often memory that questions left free goes back to the system: 3 ms beside whoever is answered.
+_GIVE_BACK_SECONDS = 30.0
 # How long a thread computes before another one may. The loop that takes requests and answers health checks needs the
 # interpreter several times for each, and would wait five milliseconds for every question at work, every time.
 _SWITCH_SECONDS = 0.001
@@ -201,9 +204,13 @@ class Serving:
             self._server.is_open = True
             ready()
             notify("READY=1", os.environ)
+            given_back = time.monotonic()
             # Not without end: a signal that comes right before such a wait would be seen only after it.
             while self._thread.is_alive():
                 self._thread.join(_LOOK_SECONDS)
+                if time.monotonic() - given_back >= _GIVE_BACK_SECONDS:
+                    give_back()
+                    given_back = time.monotonic()
         if self._error is not None:
             raise self._error
 

@@ -21,7 +21,8 @@ def few_arenas() -> None:
 def give_back() -> None:
     """Return to the system what was freed.
 
-    Each generation that is taken up leaves a former vector index behind, and glibc would keep the holes.
+    Each generation that is taken up leaves a former vector index behind, and questions side by side leave holes between
+    what is kept; glibc would hold on to both.
     """
     _call("malloc_trim", ctypes.c_size_t(0))
 

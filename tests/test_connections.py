@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
+import signal
 import socket
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import server
@@ -185,3 +190,22 @@ def test_what_could_be_read_in_two_ways_or_is_no_http_is_refused(port: int, requ
         assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer[:100]
         assert answer.count(b"HTTP/1.1") <= 1
     assert status(port) == 200
+
+
+def test_a_server_gives_memory_back_for_as_long_as_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, bound = [], listen("127.0.0.1", 0)
+    monkeypatch.setattr(server, "_GIVE_BACK_SECONDS", 0.0)
+    # What it sets for its whole process is not for the tests' process.
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    monkeypatch.setattr(sys, "setswitchinterval", lambda _: None)
+
+    def give_back() -> None:
+        given.append(time.monotonic())
+        if len(given) == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(server, "give_back", give_back)
+    with Serving(bound) as serving:
+        serving.run(FastAPI(), ready=lambda: None)
+    bound.close()
+    assert len(given) >= 3
