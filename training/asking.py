@@ -32,7 +32,7 @@ _INSIDE_SUBJECT = re.compile(
     r"[,;:()\[\]\"“”–—]|\b(?:that|which|who|whose|when|if|while|where|how|what)\b", re.IGNORECASE
 )
 _SHORTER = re.compile(r"\s(?:in|on|at|by|for|with|from|during|after|before|since|until|through|under|over|between)\s")
-_IRREGULAR = {
+IRREGULAR = {
     "became": "become", "began": "begin", "brought": "bring", "built": "build", "came": "come", "chose": "choose",
     "fell": "fall", "fought": "fight", "found": "find", "gave": "give", "grew": "grow", "held": "hold", "kept": "keep",
     "knew": "know", "led": "lead", "left": "leave", "lost": "lose", "made": "make", "met": "meet", "paid": "pay",
@@ -67,8 +67,8 @@ class Verbs:
 
     def base(self, word: str) -> str | None:
         """Return what "did" takes in place of a past form; None if `word` is none."""
-        if word in _IRREGULAR:
-            return _IRREGULAR[word]
+        if word in IRREGULAR:
+            return IRREGULAR[word]
         if not word.endswith("ed") or len(word) < 5:
             return None
         stem = word[:-2]

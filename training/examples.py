@@ -48,6 +48,7 @@ class Mixture:
     decided: int = 150
     undecided: int = 50
     recast: float = 0.15
+    reworded: float = 0.5
     whole_paragraphs: float = 0.15
     titled: float = 0.3
     bare_question: float = 0.1

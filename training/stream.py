@@ -3,7 +3,8 @@
 What the reader must learn beside finding an answer is to see that a passage that looks right has none, so more than
 half of what it reads has no answer, and most of that looks right: it shares the question's rare words. A good part of
 the answered questions are on the very paragraphs that unanswerable ones were written for: only the question tells them
-apart. Some ask for yes or no, and some are put in other words (`asking.py`).
+apart. Some ask for yes or no, some are put in other words (`asking.py`), and with a folder of WordNet in words that the
+passage does not use (`synonyms.py`), as often where there is an answer as where there is none.
 """
 
 import random
@@ -13,13 +14,15 @@ from training.asking import recast
 from training.decisions import Decisions
 from training.examples import Articles, Cutter, Example, Mixture, Row
 from training.squad import Labelled
+from training.synonyms import SHARES, Synonyms
 
 
 class Stream:
     """A repeatable stream: block `n` depends on the seed and on `n` alone, so training can go on from any block."""
 
-    def __init__(self, rows: Sequence[Row], mixture: Mixture, seed: int) -> None:
+    def __init__(self, rows: Sequence[Row], mixture: Mixture, seed: int, synonyms: Synonyms | None = None) -> None:
         self._mixture = mixture
+        self._synonyms = synonyms
         self._seed = seed
         self._answered = [row for row in rows if row.answer is not None and row.occurrences <= 3]
         self._unanswerable = [row for row in rows if row.answer is None]
@@ -106,6 +109,8 @@ class Stream:
     def _dressed(self, row: Row, text: str, span: tuple[int, int] | None, draw: random.Random) -> Example:
         """Return the example, sometimes under a title line, in other words, or without the question mark."""
         question = row.question.strip()
+        if self._synonyms is not None and draw.random() < self._mixture.reworded:
+            question = self._synonyms.reworded(question, draw.choice(SHARES), draw)
         if self._mixture.recast and draw.random() < self._mixture.recast:
             question = recast(question, draw)
         if draw.random() < self._mixture.bare_question:

@@ -32,6 +32,7 @@ from training.features import Window, Windower, collate, load_tokenizer
 from training.readers import TorchReader, layer_of, tensors
 from training.squad import Labelled, figures
 from training.stream import Stream, validation
+from training.synonyms import Synonyms
 from training.teacher import Teacher, disagreement
 
 # How much of the loss is how far a pupil is from its teacher; the rest is how far it is from what is right.
@@ -355,6 +356,7 @@ def main() -> None:
     budget.add_argument("--windows", type=int)
     parser.add_argument("--rate", type=float, default=5e-5, help="peak learning rate")
     parser.add_argument("--teacher", type=Path, help="folder of a larger reader to learn from, beside the data")
+    parser.add_argument("--wordnet", type=Path, help="folder of WordNet's files, for questions in other words")
     parser.add_argument("--frozen", type=int, default=0, help="layers, from the first on, that stay as they are")
     parser.add_argument("--batch-tokens", type=int, default=Plan().batch_tokens, help="padding included")
     parser.add_argument("--bfloat16", action="store_true", help="products in bfloat16: quicker where the CPU has them")
@@ -384,7 +386,9 @@ def main() -> None:
     trainer = Trainer(model, make_plan(args), args.out, frozen=args.frozen, teacher=teacher)
     if checkpoint(args.out) is not None:
         trainer.load()
-    stream = Stream(load_rows(args.data / "train.jsonl.gz"), Mixture(), trainer.plan.seed)
+    rows = load_rows(args.data / "train.jsonl.gz")
+    synonyms = None if args.wordnet is None else Synonyms(args.wordnet, dict.fromkeys(row.context for row in rows))
+    stream = Stream(rows, Mixture(), trainer.plan.seed, synonyms)
     windower = Windower(tokenizer, trainer.plan.max_length, stride=96)
     held_out = validation(load_rows(args.data / "valid.jsonl.gz"), seed=1)
     record.write(started=asdict(trainer.plan), **asdict(trainer.position))
