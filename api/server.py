@@ -151,6 +151,14 @@ class Transport:
             ) from error
 
 
+def settle() -> None:
+    """Let the process, which has loaded all that it needs, answer without pauses."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    # What is loaded by now stays: looking through it for garbage would hold everything up for a tenth of a second.
+    gc.collect()
+    gc.freeze()
+
+
 class Serving:
     """A server, as a context manager: from its beginning on it says how it does, and holds the requests of others.
 
@@ -195,10 +203,7 @@ class Serving:
         The application is passed as an object, never by an import string: a foreign `api` in the working directory
         would win.
         """
-        sys.setswitchinterval(_SWITCH_SECONDS)
-        # What is loaded by now stays: looking through it for garbage would hold everything up for a tenth of a second.
-        gc.collect()
-        gc.freeze()
+        settle()
         if self._server.loop is not None:
             asyncio.run_coroutine_threadsafe(self._door.open(app), self._server.loop).result()
             self._server.is_open = True

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from api.bench import machine
+from api.server import settle
 from api.settings import Settings
 from api.wiring import open_embedder
 from benchmarks.charts import Panel, picture
@@ -116,6 +117,7 @@ def retrieval(keep: Path, sizes: Sequence[int], questions: Sequence[str], warm_u
             print(f"opened {size:,} in {figures[size]['seconds to open']} s", flush=True)
         whole: dict[int, list[float]] = {size: [] for size in sizes}
         stages: dict[int, list[dict[str, float]]] = {size: [] for size in sizes}
+        settle()  # as the server does it
         for number, question in enumerate(questions):
             for size in turn(sizes, number):
                 staged = Stages(stores[size])

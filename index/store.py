@@ -150,10 +150,13 @@ class SearchedTexts(LibraryTexts):
 
     def _passages(self, ids: Sequence[int]) -> dict[int, Passage]:
         """Return those of `ids` that are live. What was fetched before is held: a generation never changes."""
-        held = self._held  # another thread may put a new one in its place meanwhile
+        held = self._held  # another thread may put a new one in its place meanwhile; what it holds only grows
         fetched = self._library.passages(self._generation.number, [i for i in ids if i not in held])
         found = {i: held[i] for i in ids if i in held} | fetched
-        self._held = fetched if len(held) + len(fetched) > _HELD else held | fetched
+        if len(held) + len(fetched) > _HELD:
+            self._held = fetched
+        else:
+            held.update(fetched)  # not a copy of it: that is 5,000 entries for every question
         return found
 
 
