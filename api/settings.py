@@ -48,8 +48,8 @@ class Settings(BaseSettings):
     """The port to listen on; 0 takes a free one."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Further names that browsers may call this server by, commas between; localhost and its address go without."""
-    asks_at_once: int = Field(default_factory=lambda: cores() + 1, ge=1)
-    """Questions worked on at the same time; unless set, one more than the process has cores."""
+    asks_at_once: int = Field(default_factory=lambda: cores() + 2, ge=1)
+    """Questions worked on at the same time; unless set, two more than the process has cores."""
     asks_waiting: int = Field(default=64, ge=0)
     """Questions that may wait for their turn; more are refused with 503."""
     refresh_seconds: float = Field(default=1.0, gt=0)

@@ -22,7 +22,7 @@ from api.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Defaults that hang on the machine.
-_COMPUTED = {"library": "the user's data folder", "asks_at_once": "one more than cores"}
+_COMPUTED = {"library": "the user's data folder", "asks_at_once": "two more than cores"}
 TABLE = REPOSITORY / "docs" / "settings.md"
 
 
