@@ -75,16 +75,18 @@ class Synonyms:
         ways = [(part, *way) for part in _PARTS for way in _bases(word, part)]
         used = Counter({way: self._used[way[1], way[0]] for way in ways})
         for (part, base, ending), count in used.items():
-            if count and count >= _MOSTLY * used.total():
-                for sense in self._senses[part].get(base, ())[:1]:
-                    lemmas = self._lemmas[part].get(sense, ())
-                    if any(lemma.lower() == base and lemma != base for lemma in lemmas):
-                        return  # a name
-                    for lemma in lemmas:
-                        if lemma != base and lemma.isalpha() and sense in self._senses[part].get(lemma, ()):
-                            form = max(_forms(lemma, ending), key=lambda form: self._seen[form])
-                            if self._seen[form] >= _SEEN and len(form) > 2 and form not in _KEPT:
-                                yield form
+            senses = self._senses[part].get(base, ())
+            if not senses or not count or count < _MOSTLY * used.total():
+                continue
+            lemmas = self._lemmas[part].get(senses[0], ())
+            if any(lemma.lower() == base and lemma != base for lemma in lemmas):
+                return  # a name
+            for lemma in lemmas:
+                if lemma == base or not lemma.isalpha() or senses[0] not in self._senses[part].get(lemma, ()):
+                    continue
+                form = max(_forms(lemma, ending), key=lambda form: self._seen[form])
+                if self._seen[form] >= _SEEN and len(form) > 2 and form not in _KEPT:
+                    yield form
 
 
 def _lines(path: Path) -> Iterator[str]:
