@@ -15,6 +15,7 @@ from index.sentences import split
 from qa.evaluation.labelled import Gold, Labelled, read_questions
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+ASKED = Path(__file__).with_name("asked-news.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,22 @@ def news_without_sources(shared: Path = SHARED) -> QuestionSet:
     documents = {name: text for name, text in full.documents.items() if name not in sources}
     questions = tuple(replace(q, answerable=False, gold=(), short_answer=None) for q in full.questions)
     return QuestionSet("news without sources", documents, questions)
+
+
+def news_asked(shared: Path = SHARED) -> QuestionSet:
+    """The articles with our questions on 72 others of them, as people ask; three of eight have no answer.
+
+    `asked-news.jsonl` has no text of the articles: `start` and `end` count characters of the file, and are null where
+    none of the articles answers.
+    """
+    documents = news(shared).documents
+    questions = []
+    for line in ASKED.read_text(encoding="utf-8").splitlines():
+        raw = json.loads(line)
+        name, answerable = str(raw["document"]), raw["start"] is not None
+        gold = (Gold(name, documents[name][raw["start"] : raw["end"]]),) if answerable else ()
+        questions.append(Labelled(str(raw["question"]), answerable, gold, (), None, None))
+    return QuestionSet("news as people ask", documents, tuple(questions))
 
 
 def squad_open(shared: Path = SHARED) -> QuestionSet:

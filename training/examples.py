@@ -47,6 +47,8 @@ class Mixture:
     same_paragraph: int = 80
     decided: int = 150
     undecided: int = 50
+    asked: int = 0
+    asked_elsewhere: int = 0
     recast: float = 0.15
     reworded: float = 0.5
     whole_paragraphs: float = 0.15
@@ -54,6 +56,20 @@ class Mixture:
     bare_question: float = 0.1
     shortest: int = 30
     longest: int = 90
+
+
+# With questions as people ask them (`asked.py`): these are few, so they come round often, and the others less so.
+WITH_ASKED = Mixture(
+    answered=90,
+    contrasted=160,
+    unanswerable=200,
+    look_alike=60,
+    same_paragraph=40,
+    decided=40,
+    undecided=20,
+    asked=700,
+    asked_elsewhere=90,
+)
 
 
 def load_rows(path: Path) -> list[Row]:

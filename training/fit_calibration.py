@@ -27,7 +27,7 @@ from sklearn.linear_model import LogisticRegression
 
 from api.settings import Settings
 from api.wiring import open_embedder
-from benchmarks.data import QuestionSet, news, news_without_sources, squad_open
+from benchmarks.data import QuestionSet, news, news_asked, news_without_sources, squad_open
 from benchmarks.run import library
 from index.store import PassageStore
 from index.types import Passage, Span
@@ -205,7 +205,7 @@ def main() -> None:
     embedder = open_embedder(Settings())
     with ExitStack() as stack:
         squad = squad_open()
-        sets = [news(), news_without_sources(), squad.sample(arguments.squad)]
+        sets = [news(), news_without_sources(), news_asked(), squad.sample(arguments.squad)]
         opened = [Opened(one, stack.enter_context(library(one, embedder)).current()) for one in sets]
         by_first = fit(collect(opened, AnswerService(reader, neutral(both), everything)), both)
         fitted = fit(collect(opened, AnswerService(reader, by_first, everything, second)), both)

@@ -4,7 +4,8 @@ What the reader must learn beside finding an answer is to see that a passage tha
 half of what it reads has no answer, and most of that looks right: it shares the question's rare words. A good part of
 the answered questions are on the very paragraphs that unanswerable ones were written for: only the question tells them
 apart. Some ask for yes or no, some are put in other words (`asking.py`), and with a folder of WordNet in words that the
-passage does not use (`synonyms.py`), as often where there is an answer as where there is none.
+passage does not use (`synonyms.py`), as often where there is an answer as where there is none. Some may be as people
+ask (`asked.py`), on the text that they were written for and on one that looks like it.
 """
 
 import random
@@ -20,13 +21,23 @@ from training.synonyms import SHARES, Synonyms
 class Stream:
     """A repeatable stream: block `n` depends on the seed and on `n` alone, so training can go on from any block."""
 
-    def __init__(self, rows: Sequence[Row], mixture: Mixture, seed: int, synonyms: Synonyms | None = None) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        mixture: Mixture,
+        seed: int,
+        synonyms: Synonyms | None = None,
+        asked: Sequence[Row] = (),
+    ) -> None:
+        """`asked` are questions on paragraphs of `rows`."""
         self._mixture = mixture
         self._synonyms = synonyms
         self._seed = seed
         self._answered = [row for row in rows if row.answer is not None and row.occurrences <= 3]
         self._unanswerable = [row for row in rows if row.answer is None]
         doubtful = {row.context for row in self._unanswerable}
+        self._asked = list(asked)
+        self._asked_answered = [row for row in asked if row.answer is not None]
         self._contrasted = [row for row in self._answered if row.context in doubtful]
         self._articles = Articles(rows)
         self._cutter = Cutter(self._articles, mixture)
@@ -40,11 +51,18 @@ class Stream:
         found += [self._answer(row, draw) for row in self._turn(self._contrasted, "c", number, mixture.contrasted)]
         for row in self._turn(self._unanswerable, "u", number, mixture.unanswerable):
             found.append(self._silence(row, row.context, draw))
-        found += self._hard(number, "l", mixture.look_alike, self._look_alike, draw)
-        found += self._hard(number, "s", mixture.same_paragraph, self._same_paragraph, draw)
+        rows = self._answered
+        found += self._hard(rows, number, "l", mixture.look_alike, self._look_alike, draw)
+        found += self._hard(rows, number, "s", mixture.same_paragraph, self._same_paragraph, draw)
         if self._decisions is not None:
-            found += self._hard(number, "d", mixture.decided, self._decisions.decided, draw)
-            found += self._hard(number, "n", mixture.undecided, self._decisions.undecided, draw)
+            found += self._hard(rows, number, "d", mixture.decided, self._decisions.decided, draw)
+            found += self._hard(rows, number, "n", mixture.undecided, self._decisions.undecided, draw)
+        if self._asked:
+            for row in self._turn(self._asked, "q", number, mixture.asked):
+                answered = row.answer is not None
+                found.append(self._answer(row, draw) if answered else self._silence(row, row.context, draw))
+            elsewhere = mixture.asked_elsewhere
+            found += self._hard(self._asked_answered, number, "e", elsewhere, self._look_alike, draw)
         draw.shuffle(found)
         return found
 
@@ -62,6 +80,7 @@ class Stream:
 
     def _hard(
         self,
+        rows: Sequence[Row],
         number: int,
         kind: str,
         count: int,
@@ -70,7 +89,7 @@ class Stream:
     ) -> list[Example]:
         """Return up to `count` negatives; not every question has one, so three times as many are tried."""
         found: list[Example] = []
-        for row in self._turn(self._answered, kind, number, 3 * count):
+        for row in self._turn(rows, kind, number, 3 * count):
             if len(found) == count:
                 break
             example = make(row, draw)

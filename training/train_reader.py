@@ -26,8 +26,9 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer, PreTrainedModel
 
+from training.asked import labelled, load_asked
 from training.evaluate_reader import score
-from training.examples import Example, Mixture, load_rows
+from training.examples import WITH_ASKED, Example, Mixture, load_rows
 from training.features import Window, Windower, collate, load_tokenizer
 from training.readers import TorchReader, layer_of, tensors
 from training.squad import Labelled, figures
@@ -357,6 +358,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=5e-5, help="peak learning rate")
     parser.add_argument("--teacher", type=Path, help="folder of a larger reader to learn from, beside the data")
     parser.add_argument("--wordnet", type=Path, help="folder of WordNet's files, for questions in other words")
+    parser.add_argument("--asked", action="store_true", help="besides, the questions in asked.jsonl")
     parser.add_argument("--frozen", type=int, default=0, help="layers, from the first on, that stay as they are")
     parser.add_argument("--batch-tokens", type=int, default=Plan().batch_tokens, help="padding included")
     parser.add_argument("--bfloat16", action="store_true", help="products in bfloat16: quicker where the CPU has them")
@@ -388,9 +390,12 @@ def main() -> None:
         trainer.load()
     rows = load_rows(args.data / "train.jsonl.gz")
     synonyms = None if args.wordnet is None else Synonyms(args.wordnet, dict.fromkeys(row.context for row in rows))
-    stream = Stream(rows, Mixture(), trainer.plan.seed, synonyms)
+    asked = load_asked(rows) if args.asked else []
+    stream = Stream(rows, WITH_ASKED if args.asked else Mixture(), trainer.plan.seed, synonyms, asked)
     windower = Windower(tokenizer, trainer.plan.max_length, stride=96)
     held_out = validation(load_rows(args.data / "valid.jsonl.gz"), seed=1)
+    if args.asked:
+        held_out += labelled(load_asked(rows, held_out=True))
     record.write(started=asdict(trainer.plan), **asdict(trainer.position))
 
     def checks() -> Iterator[None]:
