@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from qa.english.nouns import PLACES, RELATIONAL
@@ -15,6 +16,7 @@ _GROUPS = frozenset(
     "committee staff agency organisation organization university institute school police army couple pair "
     "association".split()
 )
+_CLAUSE = re.compile(r"\b(?:that|which|who)\b")
 _QUOTES_BACK = 3
 _LONGEST = 300
 INSIDE = frozenset({"in", "at", "from", "near", "to", "around"})
@@ -141,6 +143,8 @@ def several(spoken: Spoken, *, human: bool) -> str | None:
         if groups:
             return sorted(groups, key=prominence)[0].named
         pair = [m for m in found if _is_pair(m, human=human)]
+        # Of "the story that UPI translated", UPI is no second one.
+        pair = [m for m in pair if not any(_is_part(m, other) for other in pair)]
         if len(pair) > 1:
             pair.sort(key=lambda m: m.phrase.start)
             return f"{pair[0].named} and {pair[1].named}"
@@ -148,6 +152,12 @@ def several(spoken: Spoken, *, human: bool) -> str | None:
         if generic:
             return generic[0].named
     return None
+
+
+def _is_part(mention: Mention, other: Mention) -> bool:
+    """Return whether the phrase of `mention` stands in the clause that tells which `other` is meant."""
+    one, whole = mention.phrase, other.phrase
+    return whole.start < one.start and one.end <= whole.end and _CLAUSE.search(whole.text) is not None
 
 
 def _can_act(mention: Mention) -> bool:

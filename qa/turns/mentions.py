@@ -29,6 +29,7 @@ _LONGEST_ANSWER = 90
 _MOST_ANSWER_WORDS = 8
 _ORDER = {Role.SUBJECT: 0, Role.ASKED: 1, Role.OBJECT: 2, Role.BEHIND: 3, Role.OWNER: 3}
 _TO_THE_NAME = re.compile(r".*\b[A-Z][\w’'-]*")
+_PUT_BEHIND = re.compile(r"\s\([^()]*\)$")
 _ASKS_WHICH = re.compile(r"\W*(?:\w+\s)?(?:which|what)\b", re.IGNORECASE)
 
 
@@ -126,7 +127,14 @@ def said_in(turn: Turn) -> Said:
     question = turn.standalone[:_LONGEST]
     words = words_of(question)
     phrases = phrases_of(question, words)
-    whole = tuple(p for p in phrases if _can_be_meant(p) and not any(_is_within(p, other) for other in phrases))
+    behind = _PUT_BEHIND.search(question)
+    own = len(question) if behind is None else behind.start()
+    whole = tuple(
+        p
+        for p in phrases
+        # Words that were put behind are no sentence: "took office" looks like a noun there.
+        if _can_be_meant(p) and (p.named or p.start < own) and not any(_is_within(p, other) for other in phrases)
+    )
     asked = next((p for p in whole if p.role is Role.ASKED), None)
     which = asked is not None and not asked.plural and _ASKS_WHICH.match(question) is not None
     who = asks_who(words)
