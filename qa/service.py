@@ -35,11 +35,12 @@ from qa.types import (
 class SecondLook:
     """What a larger reader, which takes four times as long for a token, looks at again.
 
-    Where the best candidate stands, if it is not hopeless: its sentence with those beside it, up to `characters`. At
-    most so many passages a question. What it finds there takes the place of what the first reader found.
+    Where the best candidate stands, if it is not hopeless: its sentence with those beside it, up to `characters`. What
+    it finds there takes the place of what the first reader found; where another candidate is the best then, it looks
+    there, too, at most so many passages a question.
     """
 
-    passages: int = 1
+    passages: int = 3
     characters: int = 450
 
     def __post_init__(self) -> None:
