@@ -2,9 +2,9 @@
 
 usage: python -m benchmarks.quality [--questions N] [--save FILE]
 
-Five sets: the news articles with their questions, the same at a risk of 1 (whatever was found is answered), the same
-with the source articles taken out (so nothing can be answered), the articles with questions as people ask them, and
-SQuAD 2.0 in the open setting (a sample of N questions; the whole set takes an hour).
+Six sets: the news articles with their questions, the same at a risk of 1 (whatever was found is answered), the same
+with the source articles taken out (so nothing can be answered), the articles with questions as people ask them, our own
+texts with such questions, and SQuAD 2.0 in the open setting (a sample of N questions; the whole set takes an hour).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from api.settings import Settings
 from api.wiring import open_embedder, open_service
-from benchmarks.data import news, news_asked, news_without_sources, squad_open
+from benchmarks.data import news, news_asked, news_without_sources, own_texts, squad_open
 from benchmarks.figures import Figures
 from benchmarks.run import run
 
@@ -30,7 +30,7 @@ def main() -> None:
     service = open_service(Settings())
     results = []
     answering = replace(news(), name="news, everything answered")
-    sets = [(news(), None), (answering, 1.0), (news_without_sources(), None), (news_asked(), None)]
+    sets = [(news(), None), (answering, 1.0), (news_without_sources(), None), (news_asked(), None), (own_texts(), None)]
     for questions, risk in [*sets, (squad_open().sample(arguments.questions), None)]:
         _, figures = run(questions, embedder, service, risk)
         results.append(figures)

@@ -85,7 +85,9 @@ def test_a_stream_asks_them_on_their_own_text_and_on_others(tmp_path: Path) -> N
 @pytest.mark.parametrize(("path", "name"), [(FILE, "text"), (ASKED, "document")])
 def test_what_ships_holds_questions_and_no_text_of_the_data(path: Path, name: str) -> None:
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert all(set(line) == {name, "question", "start", "end"} for line in lines)
+    assert all(set(line) - {"also"} == {name, "question", "start", "end"} for line in lines)
+    assert all(line["start"] is not None for line in lines if "also" in line)
+    assert all(set(one) == {name, "start", "end"} for line in lines for one in line.get("also", ()))
     assert len({(line[name], line["question"]) for line in lines}) == len(lines)
     assert all(line["question"].strip() == line["question"] != "" for line in lines)
     assert all((line["start"] is None) == (line["end"] is None) for line in lines)

@@ -2,8 +2,10 @@
 
     python -m training.evaluate_reader qa/model/reader.onnx --out figures.json
     python -m training.evaluate_reader qa/model/reader.onnx --asked
+    python -m training.evaluate_reader qa/model/reader.onnx --written
 
-With --asked the questions are those of `asked.jsonl` that no reader was trained on, each with its whole paragraph.
+With --asked or --written the questions are those of `asked.jsonl` or `written.jsonl` that no reader was trained on,
+each with its whole text.
 Prints and saves: EM and F1 of the answerable questions with an answer forced; EM and F1 of all questions at null
 threshold 0 and at the best threshold (chosen on the same questions); AUROC of answerable against unanswerable by
 best span − null; seconds per 1,000 tokens.
@@ -22,11 +24,14 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from qa.measure import exact_match, token_f1
-from training.asked import FILE, labelled, load_asked
+from training.asked import FILE as ASKED
+from training.asked import labelled, load_asked
 from training.examples import load_rows
 from training.features import Windower, best_span, by_length, collate, load_tokenizer
 from training.readers import Reader, open_reader
 from training.squad import Labelled, Scored, figures, load_squad
+from training.written import FILE as WRITTEN
+from training.written import load_written
 
 PACKAGES = ("numpy", "onnxruntime", "tokenizers", "torch", "transformers")
 
@@ -87,7 +92,9 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="an .onnx file or a Hugging Face model folder")
     parser.add_argument("--tokenizer", type=Path, help="tokenizer.json (default: the one beside or in the model)")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/squad2/dev-public.json.gz"))
-    parser.add_argument("--asked", action="store_true", help="questions as people ask them, instead")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--asked", action="store_true", help="questions as people ask them, instead")
+    other.add_argument("--written", action="store_true", help="such questions on our own news, reports and manuals")
     parser.add_argument("--texts", type=Path, default=Path("../shared/data/reader/train.jsonl.gz"), help="their texts")
     parser.add_argument("--questions", type=int, help="a seeded subset of this size (default: all)")
     parser.add_argument("--seed", type=int, default=1)
@@ -99,13 +106,19 @@ def main() -> None:
 
     folder = args.model if args.model.is_dir() else args.model.parent
     tokenizer = load_tokenizer(args.tokenizer if args.tokenizer is not None else folder / "tokenizer.json")
-    questions = labelled(load_asked(load_rows(args.texts), held_out=True)) if args.asked else load_squad(args.data)
+    if args.asked:
+        questions, source = labelled(load_asked(load_rows(args.texts), held_out=True)), ASKED.name
+    elif args.written:
+        rows = [row for one in load_written(held_out=True) for row in one.rows]
+        questions, source = labelled(rows), WRITTEN.name
+    else:
+        questions, source = load_squad(args.data), args.data.name
     questions = subset(questions, args.questions, args.seed)
     scored, seconds = score(open_reader(args.model, args.threads), tokenizer, questions, args.batch)
     measured = {**figures(scored), "seconds_per_1000_tokens": round(seconds, 4)}
     report = {
         "model": args.model.name,
-        "data": FILE.name if args.asked else args.data.name,
+        "data": source,
         "seed": args.seed if args.questions is not None else None,
         "batch": args.batch,
         "figures": measured,

@@ -49,6 +49,9 @@ class Mixture:
     undecided: int = 50
     asked: int = 0
     asked_elsewhere: int = 0
+    written: int = 0
+    written_rest: int = 0
+    strange: int = 0
     recast: float = 0.15
     reworded: float = 0.5
     whole_paragraphs: float = 0.15
@@ -58,17 +61,21 @@ class Mixture:
     longest: int = 90
 
 
-# With questions as people ask them (`asked.py`): these are few, so they come round often, and the others less so.
+# With questions as people ask them, on the data's texts (`asked.py`) and on our own (`written.py`): these are few, so
+# they come round often, and the others less so.
 WITH_ASKED = Mixture(
-    answered=90,
-    contrasted=160,
-    unanswerable=200,
-    look_alike=60,
-    same_paragraph=40,
-    decided=40,
-    undecided=20,
-    asked=700,
-    asked_elsewhere=90,
+    answered=60,
+    contrasted=110,
+    unanswerable=150,
+    look_alike=40,
+    same_paragraph=30,
+    decided=10,
+    undecided=10,
+    asked=400,
+    asked_elsewhere=60,
+    written=560,
+    written_rest=60,
+    strange=130,
 )
 
 
@@ -113,6 +120,42 @@ class Articles:
         ranked = sorted(range(len(texts)), key=lambda k: -self.likeness(asked, bags[k]))
         right = (texts[k] for k in ranked if texts[k] != row.context and lacking not in texts[k].lower())
         return [text for text, _ in zip(right, range(count), strict=False)]
+
+
+class Strangers:
+    """Texts by the words in them, to find one that looks like a question and is on something else."""
+
+    def __init__(self, texts: Sequence[tuple[str, str, str]]) -> None:
+        """`texts` are (what they belong to, title, text)."""
+        self._texts = list(texts)
+        self._holding: defaultdict[str, list[int]] = defaultdict(list)
+        for number, (_, title, text) in enumerate(self._texts):
+            for word in words(f"{title} {text}"):
+                self._holding[word].append(number)
+
+    def like(self, row: Row, own: str, count: int) -> list[tuple[str, str]]:
+        """Return up to `count` (title, text) that belong to something else than `own`, the most like first.
+
+        None of them has the answer's words, and each lacks one of the rare words of the question. Of a question with
+        fewer than two of these, any text might hold the answer, so none is returned.
+        """
+        rare = [word for word in sorted(words(row.question)) if self._is_rare(word)]
+        if len(rare) < 2:
+            return []
+        likeness: defaultdict[int, float] = defaultdict(float)
+        held: Counter[int] = Counter()
+        for word in rare:
+            holding = self._holding.get(word, [])
+            for number in holding:
+                likeness[number] += math.log(len(self._texts) / len(holding))
+                held[number] += 1
+        lacking = (row.answer or "\0").lower()
+        ranked = (self._texts[k] for k in sorted(likeness, key=lambda k: -likeness[k]) if held[k] < len(rare))
+        right = ((title, text) for of, title, text in ranked if of != own and lacking not in text.lower())
+        return [one for one, _ in zip(right, range(count), strict=False)]
+
+    def _is_rare(self, word: str) -> bool:
+        return len(word) > 2 and 50 * len(self._holding.get(word, ())) < len(self._texts)
 
 
 class Cutter:

@@ -5,17 +5,20 @@ half of what it reads has no answer, and most of that looks right: it shares the
 the answered questions are on the very paragraphs that unanswerable ones were written for: only the question tells them
 apart. Some ask for yes or no, some are put in other words (`asking.py`), and with a folder of WordNet in words that the
 passage does not use (`synonyms.py`), as often where there is an answer as where there is none. Some may be as people
-ask (`asked.py`), on the text that they were written for and on one that looks like it.
+ask (`asked.py`, `written.py`), on the text that they were written for, on one of the same article and on one of
+another, which is what a library without the answer shows the reader.
 """
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from training.asking import recast
 from training.decisions import Decisions
-from training.examples import Articles, Cutter, Example, Mixture, Row
+from training.examples import Articles, Cutter, Example, Mixture, Row, Strangers
 from training.squad import Labelled
 from training.synonyms import SHARES, Synonyms
+from training.written import Written
 
 
 class Stream:
@@ -28,8 +31,9 @@ class Stream:
         seed: int,
         synonyms: Synonyms | None = None,
         asked: Sequence[Row] = (),
+        written: Sequence[Written] = (),
     ) -> None:
-        """`asked` are questions on paragraphs of `rows`."""
+        """`asked` are questions on paragraphs of `rows`; `written` has texts of its own."""
         self._mixture = mixture
         self._synonyms = synonyms
         self._seed = seed
@@ -38,6 +42,12 @@ class Stream:
         doubtful = {row.context for row in self._unanswerable}
         self._asked = list(asked)
         self._asked_answered = [row for row in asked if row.answer is not None]
+        self._written = [row for one in written for row in one.rows]
+        self._written_answered = [row for row in self._written if row.answer is not None]
+        self._belongs = {row.context: row.title for row in self._asked} | {one.text: one.set for one in written}
+        paragraphs = {row.context: (row.title, row.title, row.context) for row in rows} if asked or written else {}
+        texts = [(one.set, one.title, one.text) for one in written]
+        self._strangers = [Strangers(some) for some in (list(paragraphs.values()), texts) if some]
         self._contrasted = [row for row in self._answered if row.context in doubtful]
         self._articles = Articles(rows)
         self._cutter = Cutter(self._articles, mixture)
@@ -58,11 +68,15 @@ class Stream:
             found += self._hard(rows, number, "d", mixture.decided, self._decisions.decided, draw)
             found += self._hard(rows, number, "n", mixture.undecided, self._decisions.undecided, draw)
         if self._asked:
-            for row in self._turn(self._asked, "q", number, mixture.asked):
-                answered = row.answer is not None
-                found.append(self._answer(row, draw) if answered else self._silence(row, row.context, draw))
+            found += [self._either(row, draw) for row in self._turn(self._asked, "q", number, mixture.asked)]
             elsewhere = mixture.asked_elsewhere
             found += self._hard(self._asked_answered, number, "e", elsewhere, self._look_alike, draw)
+        if self._written:
+            found += [self._either(row, draw) for row in self._turn(self._written, "w", number, mixture.written)]
+            rest = mixture.written_rest
+            found += self._hard(self._written_answered, number, "r", rest, self._same_paragraph, draw)
+        if self._strangers:
+            found += self._hard([*self._asked, *self._written], number, "f", mixture.strange, self._stranger, draw)
         draw.shuffle(found)
         return found
 
@@ -97,6 +111,9 @@ class Stream:
                 found.append(example)
         return found
 
+    def _either(self, row: Row, draw: random.Random) -> Example:
+        return self._silence(row, row.context, draw) if row.answer is None else self._answer(row, draw)
+
     def _answer(self, row: Row, draw: random.Random) -> Example:
         assert row.answer is not None
         span = (row.start, row.start + len(row.answer))
@@ -124,6 +141,14 @@ class Stream:
         rests = [rest.strip() for rest in (row.context[:a], row.context[b:])]
         rests = [rest for rest in rests if len(rest.split()) >= 15 and row.answer.lower() not in rest.lower()]
         return self._silence(row, draw.choice(rests), draw) if rests else None
+
+    def _stranger(self, row: Row, draw: random.Random) -> Example | None:
+        """Return one of the ten texts on something else that are most like the question."""
+        found = draw.choice(self._strangers).like(row, self._belongs[row.context], 10)
+        if not found:
+            return None
+        title, text = draw.choice(found)
+        return self._silence(replace(row, title=title), text, draw)
 
     def _dressed(self, row: Row, text: str, span: tuple[int, int] | None, draw: random.Random) -> Example:
         """Return the example, sometimes under a title line, in other words, or without the question mark."""

@@ -35,6 +35,7 @@ from training.squad import Labelled, figures
 from training.stream import Stream, validation
 from training.synonyms import Synonyms
 from training.teacher import Teacher, disagreement
+from training.written import load_written
 
 # How much of the loss is how far a pupil is from its teacher; the rest is how far it is from what is right.
 TAUGHT = 0.7
@@ -358,14 +359,14 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=5e-5, help="peak learning rate")
     parser.add_argument("--teacher", type=Path, help="folder of a larger reader to learn from, beside the data")
     parser.add_argument("--wordnet", type=Path, help="folder of WordNet's files, for questions in other words")
-    parser.add_argument("--asked", action="store_true", help="besides, the questions in asked.jsonl")
+    parser.add_argument("--asked", action="store_true", help="besides, asked.jsonl and written.jsonl")
     parser.add_argument("--frozen", type=int, default=0, help="layers, from the first on, that stay as they are")
     parser.add_argument("--batch-tokens", type=int, default=Plan().batch_tokens, help="padding included")
     parser.add_argument("--bfloat16", action="store_true", help="products in bfloat16: quicker where the CPU has them")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep-every", type=float, default=10, help="minutes between checkpoints")
-    parser.add_argument("--validate-every", type=int, default=3, help="validate at every n-th checkpoint")
+    parser.add_argument("--validate-every", type=int, default=3, help="at every n-th checkpoint; 0: only in the end")
     args = parser.parse_args()
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -391,16 +392,19 @@ def main() -> None:
     rows = load_rows(args.data / "train.jsonl.gz")
     synonyms = None if args.wordnet is None else Synonyms(args.wordnet, dict.fromkeys(row.context for row in rows))
     asked = load_asked(rows) if args.asked else []
-    stream = Stream(rows, WITH_ASKED if args.asked else Mixture(), trainer.plan.seed, synonyms, asked)
+    written = load_written() if args.asked else []
+    mixture = WITH_ASKED if args.asked else Mixture()
+    stream = Stream(rows, mixture, trainer.plan.seed, synonyms, asked, written)
     windower = Windower(tokenizer, trainer.plan.max_length, stride=96)
     held_out = validation(load_rows(args.data / "valid.jsonl.gz"), seed=1)
     if args.asked:
         held_out += labelled(load_asked(rows, held_out=True))
+        held_out += labelled([row for one in load_written(held_out=True) for row in one.rows])
     record.write(started=asdict(trainer.plan), **asdict(trainer.position))
 
     def checks() -> Iterator[None]:
         for number in count(1):
-            if number % args.validate_every == 0:
+            if args.validate_every and number % args.validate_every == 0:
                 trainer.swap()
                 record.write(
                     step=trainer.position.step, average=validate(model, tokenizer, held_out, trainer.plan.bfloat16)
@@ -408,7 +412,7 @@ def main() -> None:
                 trainer.swap()
             yield
 
-    if trainer.position.step == 0:
+    if trainer.position.step == 0 and args.validate_every:
         record.write(before=validate(model, tokenizer, held_out, trainer.plan.bfloat16))
     train(trainer, endless(stream, windower, trainer), Pace(args.threads), record, 60 * args.keep_every, checks())
     trainer.save()
