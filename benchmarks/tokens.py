@@ -48,9 +48,9 @@ POLICIES = {
     "2+1+1+1+1+1": replace(IN_USE, near=_ANY),
     "2+1+1+1+1+1, nearer": replace(IN_USE, near=0.2),
     "7": replace(IN_USE, helpings=(7,)),
-    "2+1+1+1+1+1, near, no second look": replace(IN_USE, second=SecondLook(passages=0)),
+    "2+1+1+1+1+1, near, no second look": replace(IN_USE, second=SecondLook(looks=())),
     "2+1+1+1+1+1, near, the whole passage again": replace(IN_USE, second=SecondLook(characters=100_000)),
-    "2+1+1+1+1+1, near, two again": replace(IN_USE, second=SecondLook(passages=2)),
+    "2+1+1+1+1+1, near, once again": replace(IN_USE, second=SecondLook(looks=(1,))),
     "2+1+1+1+1+1, near, nobody else heard": replace(IN_USE, further=FurtherPolicy(most=0)),
 }
 

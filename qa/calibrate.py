@@ -36,8 +36,8 @@ _QUESTION_WORDS = frozenset(
 )
 _QUESTION_STEMS = frozenset(analyze(" ".join(_QUESTION_WORDS)))
 LARGEST_LEAD = 5.0
-# A candidate that is less likely right than one in ten is not worth a second look.
-DOUBT = -math.log(9)
+# A candidate that is less likely right than one in fifty is not worth a second look.
+DOUBT = -math.log(49)
 _LARGEST_FILE = 16 * 1024 * 1024
 _NAME = re.compile(r"(?<!^)\b(?:[A-Z][^\W_]*|\d[\d.,]*)")
 

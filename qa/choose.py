@@ -22,7 +22,7 @@ class ChoicePolicy:
     item, `part` if it answers a part of the question that the best leaves open.
     """
 
-    near: float = 1.0
+    near: float = 1.5
     same: float = 2.5
     listed: float = 2.0
     part: float = 4.0

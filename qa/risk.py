@@ -21,9 +21,12 @@ USUAL = (0.05, 0.1, 0.15, 0.2)
 COVERAGE = 0.6
 # Where none of them leaves that, so many are answered: the most at which the service still says nothing to nine of ten
 # questions on articles that the library does not have (docs/evaluation.md).
-OTHERWISE = 0.75
+OTHERWISE = 0.72
 CONFIDENCE_LEVEL = 0.95
 MOST_THRESHOLDS = 200
+# Reading goes on until the confidence is as high as this, even if a lower one is enough to answer: what seemed likely
+# at first is often not what seems likely in the end.
+SURE = 0.7
 # Reading is given up once the confidence is below this share of the threshold: more passages seldom mend it.
 HOPELESS = 0.2
 # No confidence reaches this: nothing is answered.
@@ -47,12 +50,11 @@ class Trial:
 
     def at(self, threshold: float) -> Step | None:
         """Return the step at which it is answered, None if nothing is: as the service stops reading."""
-        for step in self.steps:
-            if step.confidence >= threshold:
-                return step
-            if hopeless(step.confidence, threshold):
-                return None
-        return None
+        last = None
+        for last in self.steps:
+            if enough(last.confidence, threshold):
+                break
+        return last if last is not None and last.confidence >= threshold else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,9 @@ def upper_bound(wrong: int, answered: int) -> float:
     return float(high)
 
 
-def hopeless(confidence: float, threshold: float) -> bool:
-    """Return whether reading more passages is given up."""
-    return confidence < HOPELESS * threshold
+def enough(confidence: float, threshold: float) -> bool:
+    """Return whether reading ends: more of it would hardly change the answer, or find one."""
+    return confidence >= max(threshold, SURE) or confidence < HOPELESS * threshold
 
 
 def trials(rows: Sequence[tuple[bool, Sequence[tuple[float, bool]]]]) -> Trials:

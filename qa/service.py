@@ -18,7 +18,7 @@ from qa.further import FurtherPolicy, repeated, to_read
 from qa.read import Reader, best_first, together
 from qa.receipt import configuration
 from qa.retrieve import retrieve
-from qa.risk import hopeless
+from qa.risk import enough
 from qa.types import (
     LONGEST_QUESTION,
     MOST_CITATIONS,
@@ -36,24 +36,28 @@ class SecondLook:
     """What a larger reader, which takes four times as long for a token, looks at again.
 
     Where the best candidate stands, if it is not hopeless: its sentence with those beside it, up to `characters`. What
-    it finds there takes the place of what the first reader found; where another candidate is the best then, it looks
-    there, too, at most so many passages a question.
+    it finds there takes the place of what the first reader found; while the answer is not sure, it looks where the best
+    of those stands that it has not looked at, after each helping at most so many times as `looks` says.
     """
 
-    passages: int = 3
+    looks: tuple[int, ...] = (3, 1, 1)
     characters: int = 450
 
     def __post_init__(self) -> None:
-        if self.passages < 0:
-            raise ValueError(f"cannot look at {self.passages} passages")
+        if min(self.looks, default=0) < 0:
+            raise ValueError(f"cannot look {min(self.looks)} times")
+
+    def after(self, helping: int) -> int:
+        """Return how often it may look after the helping of that number, from 0 on."""
+        return self.looks[helping] if helping < len(self.looks) else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How much is read for a question.
 
-    The reader takes the passages in helpings, and takes no more once the best answer is as sure as the threshold asks
-    for, or hopeless (`qa/risk.py`): reading is most of a question's time, and the first passages nearly always hold the
+    The reader takes the passages in helpings, and takes no more once the best answer is sure, or hopeless
+    (`qa/risk.py`): reading is most of a question's time, and the first passages nearly always hold the
     answer if any does (docs/performance.md). After the first helping nothing is read whose score is more than `near`
     below that of the best passage. `second` says what a larger reader, if there is one, looks at again. Once it is sure
     that the service answers, `further` says which other sources are heard.
@@ -96,7 +100,7 @@ class Watch:
         """Called once, with the passages for the query, best first, before any is read."""
 
     def reading(self) -> None:
-        """Called before each helping of passages is read."""
+        """Called before each helping of passages is read, and before each second look but the first after it."""
 
 
 class AnswerService:
@@ -155,6 +159,13 @@ class AnswerService:
         clock.lap("compose")
         return Asked(reply, Considered(query, tuple(retrieved), tuple(weighed), confidence, tuple(heard)), clock.laps)
 
+    def consider(self, question: Question, store: PassageStore) -> list[Weighed]:
+        """Return the candidates for `question`, best first, however sure: everything is read that the policy allows."""
+        check(question)
+        query = understood_as(question)
+        found = list(self._helpings(query, retrieve(store, query, question.where)))
+        return found[-1][0] if found else []
+
     def rehearse(self, question: Question, store: PassageStore) -> Iterator[Answer]:
         """Yield the answer that would be given after each helping, however unsure: what a calibration is made from."""
         check(question)
@@ -186,46 +197,52 @@ class AnswerService:
         found: tuple[list[Weighed], float] = [], 0.0
         watch.reading()
         for found in self._helpings(query, retrieved):
-            if found[1] >= threshold or hopeless(found[1], threshold):
+            if enough(found[1], threshold):
                 break
             watch.reading()
         return found
 
     def _helpings(self, query: str, retrieved: Sequence[Retrieved]) -> Iterator[tuple[list[Weighed], float]]:
-        """Yield, helping by helping, the candidates so far, best first, and the probability that the first is right."""
+        """Yield the candidates so far, best first, and the probability that the first is right: after each second look,
+        and after a helping at which there is none."""
         weighed: list[Weighed] = []
-        looked_at: set[int] = set()
+        looked_at: list[Passage] = []
         at = 0
-        for helping in self._policy.helpings:
+        for number, helping in enumerate(self._policy.helpings):
             near = retrieved[0].hit.score - self._policy.near if at else -math.inf
             passages = [found.hit.passage for found in retrieved[at : at + helping] if found.hit.score >= near]
             if not passages:
                 break
             # A candidate's weight does not depend on the others, so those of earlier helpings keep theirs.
             fresh = self._calibration.weigh(query, self._reader.read(query, passages), retrieved)
-            weighed = self._look_again(query, _merged([*weighed, *fresh]), retrieved, looked_at)
-            yield weighed, self._calibration.probability(weighed)
+            known = _merged([*weighed, *fresh])
+            for weighed in self._look_again(query, known, retrieved, looked_at, self._policy.second.after(number)):
+                yield weighed, self._calibration.probability(weighed)
             at += helping
 
     def _look_again(
-        self, query: str, weighed: list[Weighed], retrieved: Sequence[Retrieved], looked_at: set[int]
-    ) -> list[Weighed]:
-        """Return `weighed`, best first, with what the second reader finds where the best one stands.
+        self, query: str, weighed: list[Weighed], retrieved: Sequence[Retrieved], looked_at: list[Passage], most: int
+    ) -> Iterator[list[Weighed]]:
+        """Yield `weighed`, best first, whenever the second reader has looked where the best one stands; as it is in the
+        end, if not.
 
-        `looked_at` are the ids of the passages that it has looked at for this question; others are added.
+        `looked_at` are the parts of passages that it has looked at for this question; others are added.
         """
-        look = self._policy.second
-        while self._second is not None and len(looked_at) < look.passages:
-            if not self._calibration.is_worth_a_second_look(weighed):
+        second, told = self._second, False
+        for _ in range(most):
+            fresh = [one for one in weighed if not _is_in_any(one.candidate, looked_at)]
+            if second is None or not self._calibration.is_worth_a_second_look(fresh):
                 break
-            best = weighed[0].candidate
-            if best.passage.id in looked_at:
-                break
-            looked_at.add(best.passage.id)
-            part = best.passage.around(best.sentence, look.characters)
-            found = self._calibration.weigh(query, self._second.read(query, [part]), retrieved)
-            weighed = _merged([*(one for one in weighed if not _is_in(one.candidate, part)), *found])
-        return weighed
+            best = fresh[0].candidate
+            part = best.passage.around(best.sentence, self._policy.second.characters)
+            looked_at.append(part)
+            found = self._calibration.weigh(query, second.read(query, [part]), retrieved)
+            weighed = _merged([*(one for one in weighed if not _is_in_any(one.candidate, [part])), *found])
+            told = bool(weighed) and _is_in_any(weighed[0].candidate, looked_at)
+            if told:
+                yield weighed
+        if not told:
+            yield weighed
 
     def _hear_others(self, query: str, retrieved: Sequence[Retrieved], weighed: Sequence[Weighed]) -> list[Weighed]:
         """Return what other sources say of the matter of the first of `weighed`, best first."""
@@ -245,9 +262,14 @@ def _merged(weighed: Sequence[Weighed]) -> list[Weighed]:
     return heaviest_first([known[one.passage.id, one.span] for one in kept])
 
 
-def _is_in(candidate: Candidate, part: Passage) -> bool:
-    """Return whether a candidate was found in `part` of a passage."""
-    return candidate.passage.id == part.id and part.span.covers(candidate.span)
+def _is_in_any(candidate: Candidate, parts: Sequence[Passage]) -> bool:
+    """Return whether a candidate stands in one of `parts` of passages; another passage may share it."""
+    document = candidate.passage.document
+    return any(
+        (part.document.id, part.document.revision) == (document.id, document.revision)
+        and part.span.covers(candidate.span)
+        for part in parts
+    )
 
 
 def understood_as(question: Question) -> str:

@@ -246,7 +246,7 @@ def looking_again(
 
 
 def test_what_the_second_reader_finds_takes_the_place_of_what_the_first_one_found() -> None:
-    second = SecondReader("It was sudden.", 3.0)
+    second = SecondReader("It was sudden.", 4.0)
     asked = looking_again(second).ask(Question("When was the export ban announced?"), ListStore([CATS, BAN]))
     assert isinstance(asked.reply, Answer)
     of_the_ban = [one.candidate for one in asked.considered.weighed if one.candidate.passage.document == BAN.document]
@@ -272,23 +272,34 @@ def test_what_the_first_reader_holds_for_hopeless_is_not_looked_at_again() -> No
 
 def test_a_service_without_a_second_look_never_asks_the_second_reader() -> None:
     second = SecondReader("It was sudden.", 9.0)
-    looking_again(second, SecondLook(passages=0)).ask(Question("When was the export ban?"), ListStore([BAN]))
+    looking_again(second, SecondLook(looks=())).ask(Question("When was the export ban?"), ListStore([BAN]))
     assert second.shown == []
 
 
-def test_as_many_passages_are_looked_at_again_as_the_policy_allows() -> None:
+def test_other_places_are_looked_at_until_the_answer_is_sure_or_as_often_as_the_policy_allows() -> None:
     question = Question("When was the export ban announced in China?")
     other = passage("The export ban was announced in China on a Tuesday.", number=9, uri="other.txt")
-    for most in (1, 2):
+    for looks, shown in (((1,), 1), ((2,), 2), ((5,), 2), ((1, 1), 1)):
         second = SecondReader("no such sentence", 0.0)
-        looking_again(second, SecondLook(passages=most)).ask(question, ListStore([BAN, other]))
-        assert len(second.shown) == most
-        assert len(set(second.shown)) == most
+        looking_again(second, SecondLook(looks=looks)).ask(question, ListStore([BAN, other]))
+        assert len(second.shown) == shown
+        assert len(set(second.shown)) == shown
+    sure = SecondReader("The export ban was announced in China on a Tuesday.", 9.0)
+    looking_again(sure, SecondLook(looks=(5,))).ask(question, ListStore([BAN, other]))
+    assert sure.shown == [other.text]
 
 
-def test_no_fewer_passages_than_none_can_be_looked_at_again() -> None:
-    with pytest.raises(ValueError, match="-1 passages"):
-        SecondLook(passages=-1)
+def test_what_was_looked_at_in_one_passage_is_not_looked_at_in_another_that_shares_it() -> None:
+    text = "China announced the export ban on January 6."
+    second = SecondReader("", 0.0)
+    shared = ListStore([passage(text, number=1), passage(text, number=2)])
+    looking_again(second, SecondLook(looks=(5,))).ask(Question("When was the export ban announced?"), shared)
+    assert second.shown == [text]
+
+
+def test_nobody_looks_fewer_times_than_never() -> None:
+    with pytest.raises(ValueError, match="-1 times"):
+        SecondLook(looks=(1, -1))
 
 
 def test_the_second_reader_is_shown_the_sentence_with_those_beside_it() -> None:

@@ -2,11 +2,12 @@
 
 usage: python -m training.fit_calibration --date YYYY-MM-DD [--reads FILE] [--squad N]
 
-Every question is asked with everything read, by the first reader, and once more with a second look at what then seems
-best. A candidate is right if its sentence overlaps a gold quote; never where there is no answer. Half of the questions,
-by a hash of their text, fit the weights; the other half is then asked again with them, helping by helping, and gives
-the thresholds and the figures. A third set, other questions of SQuAD 2.0, checks whether a risk is kept that was
-promised. What the readers said is kept in FILE, so that another fit with the same ones reads nothing again.
+Every question is asked with everything read, by the first reader, and once more with second looks, as often as the
+service ever does. A candidate is right if its sentence overlaps a gold quote; never where there is no answer. Half of
+the questions, by a hash of their text, fit the weights; the other half is then asked again with them, helping by
+helping, and gives the thresholds and the figures. A third set, other questions of SQuAD 2.0, checks whether a risk is
+kept that was promised. What the readers said is kept in FILE, so that another fit with the same ones reads nothing
+again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from sklearn.linear_model import LogisticRegression
 
 from api.settings import Settings
 from api.wiring import open_embedder
-from benchmarks.data import QuestionSet, news, news_asked, news_without_sources, squad_open
+from benchmarks.data import QuestionSet, news, news_asked, news_without_sources, own_texts, squad_open
 from benchmarks.run import library
 from index.store import PassageStore
 from index.types import Passage, Span
@@ -118,7 +119,7 @@ def collect(sets: Iterable[Opened], service: AnswerService) -> list[Example]:
         for labelled in opened.half(held_out=False):
             citer = Citer(store)
             seen = []
-            for one in service.ask(Question(labelled.text, risk=1.0), store).considered.weighed[:_CANDIDATES]:
+            for one in service.consider(Question(labelled.text), store)[:_CANDIDATES]:
                 document, sentence = one.candidate.passage.document, one.candidate.sentence.span
                 cited = citer.cite(1, document, sentence)
                 right = labelled.answerable and is_right(labelled, [cited], store)
@@ -205,10 +206,10 @@ def main() -> None:
     embedder = open_embedder(Settings())
     with ExitStack() as stack:
         squad = squad_open()
-        sets = [news(), news_without_sources(), news_asked(), squad.sample(arguments.squad)]
+        sets = [news(), news_without_sources(), news_asked(), own_texts(), squad.sample(arguments.squad)]
         opened = [Opened(one, stack.enter_context(library(one, embedder)).current()) for one in sets]
         by_first = fit(collect(opened, AnswerService(reader, neutral(both), everything)), both)
-        fitted = fit(collect(opened, AnswerService(reader, by_first, everything, second)), both)
+        fitted = fit(collect(opened, AnswerService(reader, by_first, second=second)), both)
         service = AnswerService(reader, fitted, second=second)
         halves = {one.questions.name: ask_again(one, service) for one in opened}
         asked = Trials(tuple(seen for half in halves.values() for seen in half))
