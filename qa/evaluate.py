@@ -52,7 +52,7 @@ def is_right(labelled: Labelled, citations: Sequence[Citation], store: TextStore
 
 
 def trial(labelled: Labelled, service: AnswerService, store: PassageStore) -> Trial:
-    """Return how sure the service would be after each helping, and whether its answer would be right."""
+    """Return how sure the service would be wherever reading may end, and whether its answer would be right."""
     places = _Places(store)
     steps = []
     for answer in service.rehearse(Question(labelled.text), store):

@@ -19,7 +19,7 @@ import numpy as np
 # The default risk is the smallest of these at which at least COVERAGE of the answerable questions are answered.
 USUAL = (0.05, 0.1, 0.15, 0.2)
 COVERAGE = 0.6
-# Where none of them leaves that, so many are answered: the most at which the service still says nothing to nine of ten
+# Where none of them leaves that, so many are answered: about the most at which the service says nothing to nine of ten
 # questions on articles that the library does not have (docs/evaluation.md).
 OTHERWISE = 0.72
 CONFIDENCE_LEVEL = 0.95
@@ -35,7 +35,7 @@ SILENT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What would have been answered after a helping of passages: how sure, and whether right."""
+    """What would have been answered after so much was read: how sure, and whether right."""
 
     confidence: float
     right: bool
@@ -43,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A labelled question that was asked: a step for each helping that was read."""
+    """A labelled question that was asked: a step for each point at which reading may end (a helping, a second look)."""
 
     answerable: bool
     steps: tuple[Step, ...]

@@ -57,8 +57,8 @@ class Policy:
     """How much is read for a question.
 
     The reader takes the passages in helpings, and takes no more once the best answer is sure, or hopeless
-    (`qa/risk.py`): reading is most of a question's time, and the first passages nearly always hold the
-    answer if any does (docs/performance.md). After the first helping nothing is read whose score is more than `near`
+    (`qa/risk.py`): reading is most of a question's time, and the first passages nearly always hold the answer if any
+    does (docs/performance.md). After the first helping nothing is read whose score is more than `near`
     below that of the best passage. `second` says what a larger reader, if there is one, looks at again. Once it is sure
     that the service answers, `further` says which other sources are heard.
     """
@@ -100,7 +100,7 @@ class Watch:
         """Called once, with the passages for the query, best first, before any is read."""
 
     def reading(self) -> None:
-        """Called before each helping of passages is read, and before each second look but the first after it."""
+        """Called each time before more is read."""
 
 
 class AnswerService:
@@ -167,7 +167,7 @@ class AnswerService:
         return found[-1][0] if found else []
 
     def rehearse(self, question: Question, store: PassageStore) -> Iterator[Answer]:
-        """Yield the answer that would be given after each helping, however unsure: what a calibration is made from."""
+        """Yield the answer that would be given wherever reading may end, however unsure; calibrations come from it."""
         check(question)
         query = understood_as(question)
         retrieved = retrieve(store, query, question.where)
