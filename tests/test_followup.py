@@ -285,3 +285,18 @@ def test_nothing_that_is_said_breaks_it(said: Sequence[tuple[str, str | None, st
 @given(_TEXT)
 def test_without_a_conversation_nothing_is_changed(question: str) -> None:
     assert standalone(question, []) == question
+
+
+@pytest.mark.parametrize("described", ["state-owned", "US-led", "state-run", "long-established"])
+def test_a_compound_adjective_is_not_taken_for_the_verb(described: str) -> None:
+    asked = f"What have Chilean {described} mines told some smelters?"
+    quote = f"Chilean {described} mines have told some smelters that they will sign no new copper contracts."
+    before = Turn(asked, asked, (quote,), "they will sign no new copper contracts")
+    expected = f"And the existing copper contracts of Chilean {described} mines?"
+    assert standalone("And the existing ones?", [before]) == expected
+    assert standalone("What about Peruvian smelters?", [before]) == asked.replace("some", "Peruvian")
+
+
+def test_what_is_done_to_somebody_stays_a_verb_with_its_hyphen() -> None:
+    before = Turn("When was she re-elected mayor?", "When was Lena Holt re-elected mayor?", (), None)
+    assert standalone("Why?", [before]) == "Why was Lena Holt re-elected mayor?"

@@ -58,6 +58,10 @@ _WITH_ANOTHER = frozenset(
 _WORD = re.compile(
     r"[^\W_](?:[\w&%£€$-]|['’.](?=\w)|(?<=\b[A-Z])\.(?=\s)|(?<=s)['’](?=\s))*|[£€$]\d[\d.,]*\w*|[,;:()“”\"!?]|—|–"
 )
+# "State-owned", "US-led", "long-awaited" describe; "re-elected" and "co-founded" are done to somebody.
+_COMPOUND = re.compile(
+    r"(?!(?:re|co|pre|un|de|over|out|cross|self|double|fast|by)-)[^-]+-(?:.+ed|led|run|owned|made|built)"
+)
 _CONTRACTED = re.compile(
     r"^(what|who|where|when|how|why|it|that|there|he|she|i|you|we|they)(['’](?:s|re|d|ll|m|ve))$", re.IGNORECASE
 )
@@ -167,6 +171,8 @@ def _asking(lower: str, before: Sequence[Word]) -> Part:
 
 def _is_verb(lower: str, following: str, before: Sequence[Word]) -> bool:
     """Return whether a word that is in no list of others is a verb where it stands."""
+    if _COMPOUND.fullmatch(lower) and following[:1].isalnum() and following.lower() not in _CLOSED:
+        return False
     if before and lower.endswith("ing") and before[-1].lower in {"been", "am"}:
         return True
     if before and lower.endswith("ed") and before[-1].lower in {"who", "what"} and len(lower) > len("need"):
