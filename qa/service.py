@@ -215,7 +215,8 @@ class AnswerService:
                 break
             # A candidate's weight does not depend on the others, so those of earlier helpings keep theirs.
             fresh = self._calibration.weigh(query, self._reader.read(query, passages), retrieved)
-            known = _merged([*weighed, *fresh])
+            # What the second reader said of a part that passages share holds for each of them.
+            known = _merged([*weighed, *(one for one in fresh if not _is_in_any(one.candidate, looked_at))])
             for weighed in self._look_again(query, known, retrieved, looked_at, self._policy.second.after(number)):
                 yield weighed, self._calibration.probability(weighed)
             at += helping

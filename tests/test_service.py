@@ -238,11 +238,15 @@ class SecondReader(WordReader):
 
 
 def looking_again(
-    second: SecondReader, look: SecondLook | None = None, reader: WordReader | None = None
+    second: SecondReader,
+    look: SecondLook | None = None,
+    reader: WordReader | None = None,
+    helpings: tuple[int, ...] = Policy().helpings,
 ) -> AnswerService:
     reader = WordReader() if reader is None else reader
     table = Calibration("words+second", (2.0, *(0,) * 6), (2.0, *(0,) * 6), 0.0, -4.0, kept(0.5), CURVE)
-    return AnswerService(reader, table, Policy(second=SecondLook() if look is None else look), second)
+    policy = Policy(helpings=helpings, second=SecondLook() if look is None else look)
+    return AnswerService(reader, table, policy, second)
 
 
 def test_what_the_second_reader_finds_takes_the_place_of_what_the_first_one_found() -> None:
@@ -295,6 +299,16 @@ def test_what_was_looked_at_in_one_passage_is_not_looked_at_in_another_that_shar
     shared = ListStore([passage(text, number=1), passage(text, number=2)])
     looking_again(second, SecondLook(looks=(5,))).ask(Question("When was the export ban announced?"), shared)
     assert second.shown == [text]
+
+
+def test_what_the_second_reader_said_holds_when_a_later_passage_shares_the_part() -> None:
+    text = "China announced the export ban on January 6."
+    second = SecondReader(text, 1.5)
+    shared = ListStore([passage(text, number=1), passage(text, number=2)])
+    service = looking_again(second, SecondLook(looks=(1,)), helpings=(1, 1))
+    asked = service.ask(Question("When was the export ban announced in China?"), shared)
+    assert [one.candidate.score for one in asked.considered.weighed] == [1.5]
+    assert isinstance(asked.reply, NoAnswer)
 
 
 def test_nobody_looks_fewer_times_than_never() -> None:
