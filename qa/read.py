@@ -27,6 +27,7 @@ FORMAT = 1
 LONGEST_SPAN = 30
 SPANS_PER_PASSAGE = 3
 _LONGEST_QUESTION = 80
+_LONGEST_TITLE = 120
 
 
 class Reader(Protocol):
@@ -47,7 +48,10 @@ def together(reader: Reader, second: Reader | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A passage beside the query, as the model sees it: `tokens` are spans of the passage's text, in characters."""
+    """A passage beside the query, as the model sees it.
+
+    `tokens` are spans of the passage's text, in characters; the first of them is the window's token `first`.
+    """
 
     ids: list[int]
     types: list[int]
@@ -104,11 +108,10 @@ class SpanReader:
         return query[: encoding.offsets[_LONGEST_QUESTION - 1][1]] if len(encoding.ids) > _LONGEST_QUESTION else query
 
     def _window(self, question: str, passage: Passage) -> _Window:
-        encoding: Encoding = self._tokenizer.encode(question, passage.text)
+        title = title_above(passage)
+        encoding: Encoding = self._tokenizer.encode(question, f"{title}{passage.text}")
         ids, types = encoding.ids, encoding.type_ids
-        sequences = encoding.sequence_ids
-        first = sequences.index(1) if 1 in sequences else len(ids)
-        tokens = [o for o, s in zip(encoding.offsets, sequences, strict=True) if s == 1]
+        first, tokens = own_tokens(encoding.offsets, encoding.sequence_ids, len(title))
         if len(ids) > self._longest:  # one very long sentence: its end is not read
             ids, types = [*ids[: self._longest - 1], ids[-1]], [*types[: self._longest - 1], types[-1]]
             tokens = tokens[: self._longest - 1 - first]
@@ -130,6 +133,27 @@ def shipped(threads: int | None = None) -> tuple[SpanReader, SpanReader]:
     """
     first = SpanReader(threads=threads)
     return first, SpanReader(SECOND_FOLDER, crew=first.crew)
+
+
+def title_above(passage: Passage) -> str:
+    """Return the line that is read above a passage: the title of its document, which often alone says what it is about.
+
+    Nothing if there is none, or the passage begins with it.
+    """
+    title = passage.document.title[:_LONGEST_TITLE].strip()
+    return "" if not title or passage.text.startswith(title) else f"{title}\n"
+
+
+def own_tokens(
+    offsets: Sequence[tuple[int, int]], sequences: Sequence[int | None], above: int
+) -> tuple[int, list[tuple[int, int]]]:
+    """Return where the tokens of a passage begin in a window, and their places in it, in characters.
+
+    `offsets` are those of all tokens, `sequences` says 1 where one is not the question's, and `above` characters stand
+    over the passage.
+    """
+    own = [k for k, sequence in enumerate(sequences) if sequence == 1 and offsets[k][0] >= above]
+    return own[0] if own else len(offsets), [(offsets[k][0] - above, offsets[k][1] - above) for k in own]
 
 
 def candidates(

@@ -12,7 +12,7 @@ import numpy as np
 
 from index.errors import ModelError
 from index.types import Passage
-from qa.read import best_first, candidates
+from qa.read import best_first, candidates, own_tokens, title_above
 from qa.types import Candidate
 
 _LONGEST = 512
@@ -78,13 +78,13 @@ class TransformerReader:
         return query[: places[limit - 1][1]] if len(places) > limit else query
 
     def _candidates(self, question: str, passage: Passage) -> list[Candidate]:
+        title = title_above(passage)
         inputs = self._tokenizer(
-            question, passage.text, truncation="only_second", max_length=self._longest,
+            question, f"{title}{passage.text}", truncation="only_second", max_length=self._longest,
             return_offsets_mapping=True, return_tensors="pt",
         )  # fmt: skip
-        sequences = inputs.sequence_ids(0)
         places = [(int(start), int(end)) for start, end in inputs.pop("offset_mapping")[0]]
-        tokens = [place for place, sequence in zip(places, sequences, strict=True) if sequence == 1]
+        first, tokens = own_tokens(places, inputs.sequence_ids(0), len(title))
         if not tokens:
             return []
         output = self._model(**inputs)
@@ -92,7 +92,7 @@ class TransformerReader:
         ids = inputs["input_ids"][0].tolist()
         null = ids.index(self._tokenizer.cls_token_id) if self._tokenizer.cls_token_id in ids else 0
         start[0], end[0] = start[null], end[null]
-        return candidates(passage, tokens, start, end, sequences.index(1))
+        return candidates(passage, tokens, start, end, first)
 
 
 def _digest(model: Any) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from index.errors import ModelError
 from index.load.normalise import normalise
 from index.types import Kind, Span
-from qa.read import LONGEST_SPAN, MODEL_FOLDER, SpanReader, best_first, candidates, shipped
+from qa.read import LONGEST_SPAN, MODEL_FOLDER, SpanReader, best_first, candidates, shipped, title_above
 from qa.types import Candidate
 from tests.world import passage
 
@@ -112,6 +112,28 @@ def test_the_shipped_reader_prefers_the_passage_that_answers(reader: SpanReader)
     assert best.passage.document.uri == "a.txt"
 
 
+def test_a_passage_is_read_below_the_title_of_its_document(reader: SpanReader) -> None:
+    text = "The president resigned on May 3 after weeks of protest, and the parliament named a successor."
+    pieces = [passage(text, uri=f"{land}.txt", title=f"Unrest in {land}") for land in ("Peru", "Chile")]
+    scores = [reader.read("When did the president of Peru resign?", [one])[0].score for one in pieces]
+    assert scores[0] != scores[1]
+
+
+def test_a_title_never_answers(reader: SpanReader) -> None:
+    piece = passage("Nobody was hurt. The crew was taken ashore.", title="Ferry Ulvik sinks off Skarvik on May 3")
+    found = reader.read("When did the ferry Ulvik sink?", [piece])
+    assert found
+    assert all(piece.span.covers(one.span) and one.quote in piece.text for one in found)
+
+
+@pytest.mark.parametrize(
+    ("title", "above"),
+    [("Ferry sinks", "Ferry sinks\n"), ("", ""), (" \n", ""), ("Nobody was hurt", ""), ("x" * 500, "x" * 120 + "\n")],
+)
+def test_a_title_is_a_line_above_unless_the_passage_begins_with_it(title: str, above: str) -> None:
+    assert title_above(passage("Nobody was hurt. The crew went home.", title=title)) == above
+
+
 def test_the_scores_of_a_passage_do_not_depend_on_what_is_read_beside_it(reader: SpanReader) -> None:
     other = passage("Cats sleep. " * 30 + "They hunt.", number=2, uri="b.txt")
     question = "When was the ban announced?"
@@ -143,14 +165,14 @@ def test_a_long_question_and_a_long_sentence_are_read_within_the_models_limit(re
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.text(min_size=1, max_size=120), st.text(max_size=40))
+@given(st.text(min_size=1, max_size=120), st.text(max_size=40), st.text(max_size=40))
 def test_every_candidate_is_a_slice_of_its_text_whatever_the_characters(
-    reader: SpanReader, raw: str, question: str
+    reader: SpanReader, raw: str, question: str, title: str
 ) -> None:
     text = normalise(raw).strip()
     if not text:
         return
-    piece = passage(text)
+    piece = passage(text, title=title)
     for candidate in reader.read(normalise(question), [piece]):
         assert candidate.text == candidate.span.of(text)
         assert candidate.quote == candidate.sentence.span.of(text)
