@@ -58,6 +58,14 @@ def test_a_follow_up_is_read_as_the_service_reads_it(tmp_path: Path) -> None:
     assert rows[1].question == "Why does Lena Holt stop the ferry?"
 
 
+def test_a_follow_up_may_follow_another_one(tmp_path: Path) -> None:
+    line = story(1)
+    line["questions"].append({"question": "Since when?", "after": "Why?", "start": None, "end": None})
+    path = write(tmp_path / "written.jsonl", [line])
+    rows = load_written(path, held_out=None)[0].rows
+    assert rows[2].question == "Since when does Lena Holt stop the ferry?"
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -36,15 +36,12 @@ def load_asked(rows: Iterable[Row], path: Path = FILE, *, held_out: bool = False
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             raw = json.loads(line)
-            text, question, start, end = raw["text"], str(raw["question"]), raw["start"], raw["end"]
-            row = paragraphs[text]
+            text, row = raw["text"], paragraphs[raw["text"]]
+            asked = Row.cut(row.title, row.context, str(raw["question"]), raw["start"], raw["end"])
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}, line {number}: no question on a paragraph of the data ({error!r})") from error
-        answer = None if start is None else row.context[start:end]
-        if answer is not None and not answer.strip():
-            raise ValueError(f"{path}, line {number}: characters {start} to {end} of the paragraph hold no answer")
         if (int(text, 16) % HELD_OUT == 0) == held_out:
-            found.append(Row(row.title, row.context, question, answer, start or 0, 1))
+            found.append(asked)
     return found
 
 

@@ -41,7 +41,8 @@ def load_written(path: Path = FILE, *, held_out: bool | None = False) -> list[Wr
         try:
             raw = json.loads(line)
             title, text = str(raw["title"]), str(raw["text"])
-            rows = tuple(_row(title, text, one, raw["questions"]) for one in raw["questions"])
+            asked = {str(one["question"]): one for one in raw["questions"]}
+            rows = tuple(_row(title, text, one, asked) for one in raw["questions"])
             one = Written(str(raw["set"]), title, text, rows)
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}, line {number}: no text with questions ({error!r})") from error
@@ -50,15 +51,14 @@ def load_written(path: Path = FILE, *, held_out: bool | None = False) -> list[Wr
     return found
 
 
-def _row(title: str, text: str, raw: Mapping[str, Any], others: list[Mapping[str, Any]]) -> Row:
-    question, start, end = str(raw["question"]), raw["start"], raw["end"]
-    if (before := raw.get("after")) is not None:
-        places = [(one["start"], one["end"]) for one in others if one["question"] == before and one["end"]]
-        said = text[slice(*places[0])] if places else None
-        question = standalone(question, turns_of([(str(before), said)]))
-    if start is None:
-        return Row(title, text, question, None, 0, 1)
-    answer = text[start:end]
-    if not answer.strip():
-        raise ValueError(f"characters {start} to {end} of the text hold no answer")
-    return Row(title, text, question, answer, start, 1)
+def _row(title: str, text: str, raw: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> Row:
+    """Return a question of a text; `others` are all of them, by their words."""
+    said: list[tuple[str, str | None]] = []
+    before, left = raw.get("after"), dict(others)
+    while before is not None:
+        one = left.pop(before, {})
+        said.insert(0, (before, text[one["start"] : one["end"]] if one.get("end") else None))
+        before = one.get("after")
+    question = str(raw["question"])
+    meant = standalone(question, turns_of(said)) if said else question
+    return Row.cut(title, text, meant, raw["start"], raw["end"])
