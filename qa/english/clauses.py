@@ -36,13 +36,14 @@ class Clause:
 
 
 def clause_of(question: str) -> Clause | None:
-    """Return the parts of `question`; None if it has no verb or is no question."""
+    """Return the parts of `question`; None if it has no verb ("What about …?") or is no question."""
     text = _QUESTION.sub("", question)
     words = [word for word in words_of(text) if word.text not in {"?", "!"}]
     at = next((i for i, word in enumerate(words[:3]) if word.part is Part.ASKING), None)
     if at is None:
         return _turned(text, words, 0, "", "", "") if words and words[0].part is Part.HELPING else None
-    if at > 1 or (at == 1 and words[0].part is not Part.BEFORE):
+    about = at + 1 < len(words) and words[at + 1].lower == "about"
+    if about or at > 1 or (at == 1 and words[0].part is not Part.BEFORE):
         return None
     ends = _end_of_asked(words, at)
     if ends is None:

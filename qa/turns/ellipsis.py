@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from index.terms import analyze
-from qa.english.clauses import ask_anew, clause_of
+from qa.english.clauses import Clause, ask_anew, clause_of
 from qa.english.grammar import Part, Word, words_of
 from qa.english.nouns import COUNTRIES
 from qa.english.phrases import Kind, Phrase, Role, phrases_of
@@ -26,6 +26,11 @@ _BARE = re.compile(
 )
 _OF_A_THING = re.compile(r"^where\s+(?:is|are|was|were)\s+(?:that|this|it|they)\b", re.IGNORECASE)
 _LONGEST_FRAGMENT = 8
+_LONGEST_QUOTE = 300
+# What is said, told or announced is of something else than who says it.
+_SAYING = frozenset(
+    "say said tell told announce announced report reported explain explained write written know known".split()
+)
 _WHICH = frozenset({"which", "what"})
 # "Is chilli …": the subject of a question that asks whether.
 _BEGINNING = 6
@@ -50,7 +55,22 @@ def completed(question: str, turns: Sequence[Turn], spoken: Spoken) -> str | Non
     asking = next((w for w in words[:2] if w.part is Part.ASKING), None)
     if asking is not None:
         return None if clause is None else _asked_anew(fragment, previous)
-    return _in_place(fragment, words, previous.standalone, opened=_led(question))
+    whole = _in_place(fragment, words, previous.standalone, opened=_led(question))
+    return _of_what_was_said(fragment, words, clause, previous) if whole is None else whole
+
+
+def _of_what_was_said(fragment: str, words: Sequence[Word], clause: Clause | None, previous: Turn) -> str | None:
+    """Return "What about …?" for a thing of which the answer to "What did she say?" spoke; None if it did not.
+
+    It is nobody's who said it, and what was said of it need not stand in the same clause.
+    """
+    if clause is None or clause.asked.lower() != "what" or clause.verb.lower() not in _SAYING:
+        return None
+    found = phrases_of(f"It is {fragment}")
+    if not found or found[0].named or found[0].kind is Kind.PERSON or words[0].part is Part.BEFORE:
+        return None
+    spoken_of = {stem for quote in previous.quotes[:2] for stem in analyze(quote[:_LONGEST_QUOTE])}
+    return f"What about {fragment}?" if set(analyze(found[0].head)) <= spoken_of else None
 
 
 def is_fragment(question: str) -> bool:
