@@ -255,7 +255,8 @@ def _load(path: Path, reader: str | None, way_out: str) -> tuple[Calibration, Tr
 
 def to_json(table: Calibration, asked: Trials, about: dict[str, Any]) -> str:
     """Return what `load` reads, with `about`: where the questions came from, and the figures."""
-    rows = [[int(t.answerable), [[round(s.confidence, 4), int(s.right)] for s in t.steps]] for t in asked.trials]
+    kept = asked.as_kept().trials
+    rows = [[int(t.answerable), [[s.confidence, int(s.right)] for s in t.steps]] for t in kept]
     head = {
         "format": FORMAT,
         "reader": table.reader,

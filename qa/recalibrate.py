@@ -58,7 +58,7 @@ def recalibrate(
     seen = [trial(question, service, store) for question in asked]
     pairs = list(zip(asked, seen, strict=True))
     fits = [_fit([one for question, one in pairs if question.half != here]) for here in (0, 1)]
-    judged = Trials(tuple(_moved(one, *fits[question.half]) for question, one in pairs))
+    judged = Trials(tuple(_moved(one, *fits[question.half]) for question, one in pairs)).as_kept()
     slope, offset = _fit(seen)
     table = rescaled(service.calibration, slope, offset, judged)
     about = {

@@ -29,6 +29,8 @@ MOST_THRESHOLDS = 200
 SURE = 0.7
 # Reading is given up once the confidence is below this share of the threshold: more passages seldom mend it.
 HOPELESS = 0.2
+# Of a confidence, where labelled questions are kept.
+DIGITS = 4
 # No confidence reaches this: nothing is answered.
 SILENT = 1.0
 
@@ -78,6 +80,10 @@ class Trials:
 
     trials: tuple[Trial, ...]
 
+    def as_kept(self) -> Trials:
+        """Return them as a file keeps them: a threshold is chosen among these confidences, and means the same there."""
+        return Trials(tuple(replace(trial, steps=tuple(map(_as_kept, trial.steps))) for trial in self.trials))
+
     def at(self, threshold: float) -> Kept:
         """Return what a threshold does."""
         answered = [step for trial in self.trials if (step := trial.at(threshold)) is not None]
@@ -97,6 +103,10 @@ class Trials:
         found = sorted({step.confidence for trial in self.trials for step in trial.steps})
         spread = [found[len(found) * n // MOST_THRESHOLDS] for n in range(MOST_THRESHOLDS)] if found else []
         return tuple(self.at(threshold) for threshold in [*dict.fromkeys(spread), SILENT])
+
+
+def _as_kept(step: Step) -> Step:
+    return replace(step, confidence=round(step.confidence, DIGITS))
 
 
 def keeping(curve: Sequence[Kept], risk: float) -> Kept:

@@ -103,6 +103,12 @@ def test_the_same_questions_make_the_same_table_in_any_order() -> None:
     assert one.about["questions"] == other.about["questions"]
 
 
+def test_a_table_is_the_same_once_it_was_kept(tmp_path: Path) -> None:
+    done = recalibrate(questions(), service(WordReader()), store(), date="2026-01-31")
+    (tmp_path / "calibration.json").write_text(calibrate.to_json(done.table, done.trials, done.about))
+    assert calibrate.load("words", tmp_path) == done.table
+
+
 def test_it_is_kept_in_the_library_and_used_from_then_on(run: Run, tmp_path: Path) -> None:
     before = run("doctor").stdout
     told = json.loads(run("calibrate", tmp_path / "questions.jsonl", "--json").stdout)

@@ -212,7 +212,7 @@ def main() -> None:
         fitted = fit(collect(opened, AnswerService(reader, by_first, second=second)), both)
         service = AnswerService(reader, fitted, second=second)
         halves = {one.questions.name: ask_again(one, service) for one in opened}
-        asked = Trials(tuple(seen for half in halves.values() for seen in half))
+        asked = Trials(tuple(seen for half in halves.values() for seen in half)).as_kept()
         table = rescaled(fitted, 1.0, 0.0, asked)
         used = {one.text for one in sets[-1].questions}
         rest = [one for one in squad.questions if one.text not in used]
