@@ -62,7 +62,7 @@ def completed(question: str, turns: Sequence[Turn], spoken: Spoken) -> str | Non
 def _of_what_was_said(fragment: str, words: Sequence[Word], clause: Clause | None, previous: Turn) -> str | None:
     """Return "What about …?" for a thing of which the answer to "What did she say?" spoke; None if it did not.
 
-    It is nobody's who said it, and what was said of it need not stand in the same clause.
+    It is not asked "of" who said it: whoever tells of contracts need not own them.
     """
     if clause is None or clause.asked.lower() != "what" or clause.verb.lower() not in _SAYING:
         return None
