@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,14 @@ def test_answers_are_characters_of_the_text_and_some_texts_are_held_out(tmp_path
         assert row.answer == "in May" == row.context[row.start : row.start + len("in May")]
 
 
+def test_texts_on_one_event_are_trained_on_together_or_held_out_together(tmp_path: Path) -> None:
+    path = write(tmp_path / "written.jsonl", [story(number) | {"event": f"e{number // 2}"} for number in range(60)])
+    kept, held_out = ({one.title for one in load_written(path, held_out=which)} for which in (False, True))
+    pairs = [{f"Ferry {number} stops", f"Ferry {number + 1} stops"} for number in range(0, 60, 2)]
+    assert held_out
+    assert all(pair <= kept or pair <= held_out for pair in pairs)
+
+
 def test_a_follow_up_is_read_as_the_service_reads_it(tmp_path: Path) -> None:
     path = write(tmp_path / "written.jsonl", [story(1)])
     rows = [*load_written(path), *load_written(path, held_out=True)][0].rows
@@ -90,6 +99,30 @@ def test_a_stream_asks_on_the_text_on_the_rest_of_it_and_on_texts_of_other_sets(
     rest = Stream(rows, replace(NONE, written_rest=20), 1, written=written).block(0)
     assert rest
     assert all(one.span is None and "in May" not in one.passage for one in rest)
+
+
+def test_a_stream_counts_texts_on_one_event_apart_from_the_others(tmp_path: Path) -> None:
+    lines = [story(number) | ({"event": f"e{number // 2}"} if number < 20 else {}) for number in range(40)]
+    written = load_written(write(tmp_path / "written.jsonl", lines), held_out=None)
+    rows = [Row("Bridges", "A bridge is long.", "What is long?", "bridge", 2, 1)]
+    whole = replace(NONE, whole_paragraphs=1.0, titled=0.0)
+    paired = {one.passage for one in Stream(rows, replace(whole, paired=100), 1, written=written).block(0)}
+    others = {one.passage for one in Stream(rows, replace(whole, written=100), 1, written=written).block(0)}
+    assert paired == {one.text for one in written if one.event is not None}
+    assert others == {one.text for one in written if one.event is None}
+
+
+def test_what_ships_puts_the_same_questions_to_two_texts_and_most_are_answered_by_one() -> None:
+    events: defaultdict[str, list[tuple[Row, ...]]] = defaultdict(list)
+    for one in load_written(FILE, held_out=None):
+        if one.event is not None:
+            events[one.event].append(one.rows)
+    assert len(events) > 200
+    by_one = 0
+    for first, second in events.values():
+        assert len(first) == len(second)
+        by_one += sum((a.answer is None) != (b.answer is None) for a, b in zip(first, second, strict=True))
+    assert by_one > 0.6 * sum(len(first) for first, _ in events.values())
 
 
 def test_a_stranger_is_like_the_question_and_on_something_else() -> None:

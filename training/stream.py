@@ -42,8 +42,9 @@ class Stream:
         doubtful = {row.context for row in self._unanswerable}
         self._asked = list(asked)
         self._asked_answered = [row for row in asked if row.answer is not None]
-        self._written = [row for one in written for row in one.rows]
-        self._written_answered = [row for row in self._written if row.answer is not None]
+        self._written = [row for one in written if one.event is None for row in one.rows]
+        self._paired = [row for one in written if one.event is not None for row in one.rows]
+        self._written_answered = [row for row in [*self._written, *self._paired] if row.answer is not None]
         self._belongs = {row.context: row.title for row in self._asked} | {one.text: one.set for one in written}
         paragraphs = {row.context: (row.title, row.title, row.context) for row in rows} if asked or written else {}
         texts = [(one.set, one.title, one.text) for one in written]
@@ -73,10 +74,14 @@ class Stream:
             found += self._hard(self._asked_answered, number, "e", elsewhere, self._look_alike, draw)
         if self._written:
             found += [self._either(row, draw) for row in self._turn(self._written, "w", number, mixture.written)]
+        if self._paired:
+            found += [self._either(row, draw) for row in self._turn(self._paired, "p", number, mixture.paired)]
+        if self._written_answered:
             rest = mixture.written_rest
             found += self._hard(self._written_answered, number, "r", rest, self._same_paragraph, draw)
         if self._strangers:
-            found += self._hard([*self._asked, *self._written], number, "f", mixture.strange, self._stranger, draw)
+            ours = [*self._asked, *self._written, *self._paired]
+            found += self._hard(ours, number, "f", mixture.strange, self._stranger, draw)
         draw.shuffle(found)
         return found
 

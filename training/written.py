@@ -4,6 +4,10 @@ The public training texts are all from an encyclopaedia. `written.jsonl` holds i
 keep in a library, with what stands around them: datelines, captions, credits, copyright lines. Six questions of
 fourteen are on a text's matter and not answered by it; some are put after another one, and are read as the service
 reads them then (`qa/followup.py`). Texts of one set are on like matters, often two on one event.
+
+Where a line names an `event`, another line has it, too: two texts on it, and the same questions put to both, most of
+them answered by one only. Nobody can tell from the words of such a question whether it is answered. Both are trained
+on or both are held out.
 """
 
 from __future__ import annotations
@@ -23,12 +27,16 @@ FILE = Path(__file__).parent / "written.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A text with the questions on it; `set` names those that were written together."""
+    """A text with the questions on it.
+
+    `set` names those that were written together, `event` the other text that has the same questions, if there is one.
+    """
 
     set: str
     title: str
     text: str
     rows: tuple[Row, ...]
+    event: str | None = None
 
 
 def load_written(path: Path = FILE, *, held_out: bool | None = False) -> list[Written]:
@@ -43,10 +51,11 @@ def load_written(path: Path = FILE, *, held_out: bool | None = False) -> list[Wr
             title, text = str(raw["title"]), str(raw["text"])
             asked = {str(one["question"]): one for one in raw["questions"]}
             rows = tuple(_row(title, text, one, asked) for one in raw["questions"])
-            one = Written(str(raw["set"]), title, text, rows)
+            event = None if raw.get("event") is None else str(raw["event"])
+            one = Written(str(raw["set"]), title, text, rows, event)
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}, line {number}: no text with questions ({error!r})") from error
-        if held_out is None or (int(key(text), 16) % HELD_OUT == 0) == held_out:
+        if held_out is None or (int(key(text if event is None else event), 16) % HELD_OUT == 0) == held_out:
             found.append(one)
     return found
 
