@@ -27,8 +27,8 @@ from api.wiring import open_embedder, open_service
 from benchmarks.data import SHARED
 from index.store import GenerationStore, LocalStore
 from index.sync import sync
-from qa.calibrate import content_words
 from qa.evaluation.chance import paired_p
+from qa.features import content_words
 from qa.followup import standalone, turns_of
 from qa.service import AnswerService
 from qa.types import Answer, Question, Reply, Turn

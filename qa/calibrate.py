@@ -1,9 +1,8 @@
 """Scores → which candidate is best, the probability that it is right, and the threshold below which nothing is said.
 
-A reader's score alone says little: it likes any passage that looks right. How near the passage is to the question, how
-much of the question it holds and whether a "when" is met by a date say more. One set of weights orders the candidates
-of a question; another turns what is known of the best one, and its lead over the next, into a probability. Both, and
-what became of the labelled questions that choose the threshold (`qa/risk.py`), are in `model/calibration.json`, made by
+One set of weights orders the candidates of a question by what is known of each (`qa/features.py`); another turns what
+is known of the best one, and its lead over the next, into a probability. Both, and what became of the labelled
+questions that choose the threshold (`qa/risk.py`), are in `model/calibration.json`, made by
 `training/fit_calibration.py` from public data. `citespan calibrate` puts one for a user's questions into the library.
 """
 
@@ -11,55 +10,23 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from index.errors import ModelError
-from index.terms import analyze
-from index.types import Passage
-from qa.expect import kind_fits
-from qa.kinds import called
+from qa.features import Features, Sought, features
 from qa.read import MODEL_FOLDER
 from qa.risk import Kept, Trials, keeping, trials, usual
-from qa.types import Candidate, Retrieved
+from qa.types import Candidate
 
 FORMAT = 4
 FILE = "calibration.json"
-# Words that every question has: whether a passage holds them says nothing about whether it answers.
-_QUESTION_WORDS = frozenset(
-    "a about an and any are as at be been but by can could did do does for from had has have he her him his how i if "
-    "in into is it its many may me might much of on or our s say she should so t tell than that the their them there "
-    "they this to was we were what when where which while who whom whose whos why will with would you your".split()
-)
-_QUESTION_STEMS = frozenset(analyze(" ".join(_QUESTION_WORDS)))
 LARGEST_LEAD = 5.0
 # A candidate that is less likely right than one in fifty is not worth a second look.
 DOUBT = -math.log(49)
 _LARGEST_FILE = 16 * 1024 * 1024
-_NAME = re.compile(r"(?<!^)\b(?:[A-Z][^\W_]*|\d[\d.,]*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """What is known of a candidate before it is shown."""
-
-    score: float
-    """The reader's score."""
-    cosine: float
-    """How near the passage is to the query."""
-    rank: float
-    """1 / rank of the passage."""
-    passage_coverage: float
-    """The share of the query's content words, stemmed, that stand in the passage or its title, or call what it is."""
-    sentence_coverage: float
-    """The same for the sentence alone."""
-    name_coverage: float
-    """The share of the query's names and numbers that stand in the passage or its title; 1.0 if it has none."""
-    kind_fits: float
-    """1.0 if the span holds what is asked for (a date, a number, a name; who somebody is), 0.5 if no kind is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +66,10 @@ class Calibration:
         """Return the threshold to answer from: that of the default, or the lowest that keeps `risk`."""
         return self.standard if risk is None else keeping(self.curve, risk)
 
-    def weigh(self, query: str, candidates: Sequence[Candidate], retrieved: Sequence[Retrieved]) -> list[Weighed]:
+    def weigh(self, sought: Sought, candidates: Sequence[Candidate]) -> list[Weighed]:
         """Return the candidates, best first; ties stay in the order given."""
         found = []
-        for candidate, known in zip(candidates, features(query, candidates, retrieved), strict=True):
+        for candidate, known in zip(candidates, features(sought, candidates), strict=True):
             found.append(Weighed(candidate, known, dot(self.weights, known)))
         return heaviest_first(found)
 
@@ -147,56 +114,12 @@ def lead(weighed: Sequence[Weighed]) -> float:
     return min(LARGEST_LEAD, weighed[0].weight - rivals[0]) if rivals else LARGEST_LEAD
 
 
-def features(query: str, candidates: Sequence[Candidate], retrieved: Sequence[Retrieved]) -> list[Features]:
-    """Return the features of each candidate for `query`; each is of a passage in `retrieved`."""
-    words, names = content_words(query), name_words(query)
-    by_passage = {found.hit.passage.id: found for found in retrieved}
-    held: dict[int, set[str]] = {}
-    made = []
-    for candidate in candidates:
-        passage = candidate.passage
-        found = by_passage[passage.id]
-        if passage.id not in held:
-            held[passage.id] = held_by(passage) | called(query, passage.kind)
-        made.append(
-            Features(
-                score=candidate.score,
-                cosine=found.cosine,
-                rank=1.0 / found.hit.rank,
-                passage_coverage=_share(words, held[passage.id]),
-                sentence_coverage=_share(words, {*analyze(candidate.quote), *called(query, passage.kind)}),
-                name_coverage=_share(names, held[passage.id]) if names else 1.0,
-                kind_fits=kind_fits(query, candidate.text, candidate.quote),
-            )
-        )
-    return made
-
-
-def held_by(passage: Passage) -> set[str]:
-    """Return the stems of a passage and of its document's title."""
-    return {*analyze(passage.text), *analyze(passage.document.title)}
-
-
-def content_words(query: str) -> set[str]:
-    """Return the stems of the words of `query` that say what it is about."""
-    return {term for term in analyze(query) if term not in _QUESTION_STEMS}
-
-
-def name_words(query: str) -> set[str]:
-    """Return the stems of the capitalised words of `query`, its first word aside, and of its numbers."""
-    return {stem for word in _NAME.findall(query) for stem in analyze(word)} - _QUESTION_STEMS
-
-
-def _share(words: set[str], held: set[str]) -> float:
-    return len(words & held) / len(words) if words else 0.0
-
-
 def made(
     reader: str, weights: tuple[float, ...], sureness: tuple[float, ...], lead: float, offset: float, asked: Trials,
     doubt: float = DOUBT,
 ) -> Calibration:  # fmt: skip
     """Return the table whose thresholds come from the trials `asked`."""
-    curve = asked.curve()
+    curve = asked.as_kept().curve()
     return Calibration(reader, weights, sureness, lead, offset, usual(curve), curve, doubt)
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from index.terms import analyze
 from qa.agree import Evidence
 from qa.asks import Form, form, parts
-from qa.calibrate import Weighed, content_words
+from qa.calibrate import Weighed
 from qa.expect import kind_fits
+from qa.features import content_words
 from qa.types import Candidate
 
 

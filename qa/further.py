@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from index.terms import analyze
 from index.types import Passage, Sentence, Span
-from qa.calibrate import Weighed, content_words, held_by, name_words
+from qa.calibrate import Weighed
+from qa.features import content_words, held_by, name_words
 from qa.types import Candidate, Retrieved
 
 _LONGEST_QUOTE = 2_000

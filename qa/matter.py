@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from index.terms import analyze
 from index.types import Span
-from qa.calibrate import Weighed, content_words, name_words
+from qa.calibrate import Weighed
+from qa.features import content_words, name_words
 from qa.values.moments import CLOCK, DAY, DAY_OF_YEAR, moments
 from qa.values.quantities import Mention
 from qa.values.ranges import Range

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from index.crew import Crew
 from index.store import PassageStore
 from index.types import Filter, Hit
-from qa.calibrate import content_words
+from qa.features import content_words
 from qa.fuse import fuse
 from qa.kinds import wanted_kinds
 from qa.types import Retrieved

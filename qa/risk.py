@@ -21,7 +21,7 @@ USUAL = (0.05, 0.1, 0.15, 0.2)
 COVERAGE = 0.6
 # Where none of them leaves that, so many are answered: about the most at which the service says nothing to nine of ten
 # questions on articles that the library does not have (docs/evaluation.md).
-OTHERWISE = 0.75
+OTHERWISE = 0.8
 CONFIDENCE_LEVEL = 0.95
 MOST_THRESHOLDS = 200
 # Reading goes on until the confidence is as high as this, even if a lower one is enough to answer: what seemed likely
@@ -106,7 +106,8 @@ class Trials:
 
 
 def _as_kept(step: Step) -> Step:
-    return replace(step, confidence=round(step.confidence, DIGITS))
+    # Not as high as SILENT, from which on nothing is answered.
+    return replace(step, confidence=min(round(step.confidence, DIGITS), SILENT - 10**-DIGITS))
 
 
 def keeping(curve: Sequence[Kept], risk: float) -> Kept:

@@ -13,6 +13,7 @@ from index.types import Passage
 from qa import compose
 from qa.calibrate import Calibration, Weighed, heaviest_first
 from qa.compose import ComposePolicy
+from qa.features import Sought
 from qa.followup import standalone
 from qa.further import FurtherPolicy, repeated, to_read
 from qa.read import Reader, best_first, together
@@ -139,18 +140,18 @@ class AnswerService:
         check(question)
         watch = Watch() if watch is None else watch
         clock = _Clock()
-        query = understood_as(question)
-        retrieved = retrieve(store, query, question.where)
+        sought = _sought(question, store)
+        query, retrieved = sought.query, sought.retrieved
         clock.lap("retrieve")
         watch.found(query, retrieved)
         kept = self._calibration.at_risk(question.risk)
-        weighed, confidence = self._read(query, retrieved, kept.threshold, watch)
+        weighed, confidence = self._read(sought, kept.threshold, watch)
         understood = Understood(question.text, query, store.generation.number, kept)
         heard: list[Weighed] = []
         reply: Reply
         if weighed and confidence >= kept.threshold:
             watch.reading()
-            heard = self._hear_others(query, retrieved, weighed)
+            heard = self._hear_others(sought, weighed)
             clock.lap("read")
             reply = self._answer(understood, confidence, weighed, heard, question, store)
         else:
@@ -162,19 +163,17 @@ class AnswerService:
     def consider(self, question: Question, store: PassageStore) -> list[Weighed]:
         """Return the candidates for `question`, best first, however sure: everything is read that the policy allows."""
         check(question)
-        query = understood_as(question)
-        found = list(self._helpings(query, retrieve(store, query, question.where)))
+        found = list(self._helpings(_sought(question, store)))
         return found[-1][0] if found else []
 
     def rehearse(self, question: Question, store: PassageStore) -> Iterator[Answer]:
         """Yield the answer that would be given wherever reading may end, however unsure; calibrations come from it."""
         check(question)
-        query = understood_as(question)
-        retrieved = retrieve(store, query, question.where)
-        understood = Understood(question.text, query, store.generation.number, self._calibration.standard)
-        for weighed, confidence in self._helpings(query, retrieved):
+        sought = _sought(question, store)
+        understood = Understood(question.text, sought.query, store.generation.number, self._calibration.standard)
+        for weighed, confidence in self._helpings(sought):
             if weighed:
-                heard = self._hear_others(query, retrieved, weighed)
+                heard = self._hear_others(sought, weighed)
                 yield self._answer(understood, confidence, weighed, heard, question, store)
 
     def search(self, question: Question, store: PassageStore) -> list[Retrieved]:
@@ -190,21 +189,20 @@ class AnswerService:
         said = [weighed[0], *heaviest_first([*weighed[1:], *heard])]
         return compose.answer(understood, confidence, said, question.max_citations, store, self._policy.compose)
 
-    def _read(
-        self, query: str, retrieved: Sequence[Retrieved], threshold: float, watch: Watch
-    ) -> tuple[list[Weighed], float]:
+    def _read(self, sought: Sought, threshold: float, watch: Watch) -> tuple[list[Weighed], float]:
         """Return what was found by the time that the matter was decided."""
         found: tuple[list[Weighed], float] = [], 0.0
         watch.reading()
-        for found in self._helpings(query, retrieved):
+        for found in self._helpings(sought):
             if enough(found[1], threshold):
                 break
             watch.reading()
         return found
 
-    def _helpings(self, query: str, retrieved: Sequence[Retrieved]) -> Iterator[tuple[list[Weighed], float]]:
+    def _helpings(self, sought: Sought) -> Iterator[tuple[list[Weighed], float]]:
         """Yield the candidates so far, best first, and the probability that the first is right: after each second look,
         and after a helping at which there is none."""
+        query, retrieved = sought.query, sought.retrieved
         weighed: list[Weighed] = []
         looked_at: list[Passage] = []
         at = 0
@@ -214,15 +212,15 @@ class AnswerService:
             if not passages:
                 break
             # A candidate's weight does not depend on the others, so those of earlier helpings keep theirs.
-            fresh = self._calibration.weigh(query, self._reader.read(query, passages), retrieved)
+            fresh = self._calibration.weigh(sought, self._reader.read(query, passages))
             # What the second reader said of a part that passages share holds for each of them.
             known = _merged([*weighed, *(one for one in fresh if not _is_in_any(one.candidate, looked_at))])
-            for weighed in self._look_again(query, known, retrieved, looked_at, self._policy.second.after(number)):
+            for weighed in self._look_again(sought, known, looked_at, self._policy.second.after(number)):
                 yield weighed, self._calibration.probability(weighed)
             at += helping
 
     def _look_again(
-        self, query: str, weighed: list[Weighed], retrieved: Sequence[Retrieved], looked_at: list[Passage], most: int
+        self, sought: Sought, weighed: list[Weighed], looked_at: list[Passage], most: int
     ) -> Iterator[list[Weighed]]:
         """Yield `weighed`, best first, whenever the second reader has looked where the best one stands; as it is in the
         end, if not.
@@ -237,7 +235,7 @@ class AnswerService:
             best = fresh[0].candidate
             part = best.passage.around(best.sentence, self._policy.second.characters)
             looked_at.append(part)
-            found = self._calibration.weigh(query, second.read(query, [part]), retrieved)
+            found = self._calibration.weigh(sought, second.read(sought.query, [part]))
             weighed = _merged([*(one for one in weighed if not _is_in_any(one.candidate, [part])), *found])
             told = bool(weighed) and _is_in_any(weighed[0].candidate, looked_at)
             if told:
@@ -245,15 +243,16 @@ class AnswerService:
         if not told:
             yield weighed
 
-    def _hear_others(self, query: str, retrieved: Sequence[Retrieved], weighed: Sequence[Weighed]) -> list[Weighed]:
+    def _hear_others(self, sought: Sought, weighed: Sequence[Weighed]) -> list[Weighed]:
         """Return what other sources say of the matter of the first of `weighed`, best first."""
+        query, retrieved = sought.query, sought.retrieved
         read = {one.candidate.passage.id for one in weighed}
         passages = to_read(query, weighed[0].candidate, retrieved, read, self._policy.further)
         fresh = self._reader.read(query, passages) if passages else []
-        heard = self._calibration.weigh(query, fresh, retrieved)
+        heard = self._calibration.weigh(sought, fresh)
         read |= {passage.id for passage in passages}
         copies = repeated([*weighed, *heard], retrieved, read)
-        return heaviest_first([*heard, *self._calibration.weigh(query, copies, retrieved)])
+        return heaviest_first([*heard, *self._calibration.weigh(sought, copies)])
 
 
 def _merged(weighed: Sequence[Weighed]) -> list[Weighed]:
@@ -271,6 +270,11 @@ def _is_in_any(candidate: Candidate, parts: Sequence[Passage]) -> bool:
         and part.span.covers(candidate.span)
         for part in parts
     )
+
+
+def _sought(question: Question, store: PassageStore) -> Sought:
+    query = understood_as(question)
+    return Sought(query, retrieve(store, query, question.where))
 
 
 def understood_as(question: Question) -> str:

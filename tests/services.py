@@ -85,6 +85,12 @@ class WordReader:
 
 
 CALIBRATION = Calibration(
-    "words", (2.0, 1.0, 1.0, 1.0, 0, 0, 0), (1.0, 0.7, 0.3, 0, 0, 0, 0), 0.1, -3.0, kept(0.5), (kept(0.5), kept(1.0))
+    "words",
+    weights=(2.0, 1.0, 1.0, 1.0, *(0.0,) * 5),
+    sureness=(1.0, 0.7, 0.3, *(0.0,) * 6),
+    lead=0.1,
+    offset=-3.0,
+    standard=kept(0.5),
+    curve=(kept(0.5), kept(1.0)),
 )
 SERVICE = AnswerService(WordReader(), CALIBRATION)

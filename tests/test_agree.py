@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 from index.types import Kind, Passage, Sentence, Span
 from qa.agree import AgreePolicy, Evidence, gather, rivals
-from qa.calibrate import Features, Weighed
+from qa.calibrate import Weighed
 from qa.types import Candidate
-from tests.world import document, passage
+from tests.world import UNSEEN, document, passage
 
 POLICY = AgreePolicy(near=4.0, same=6.0, score=0.0)
-UNSEEN = Features(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5)
 HOW_MANY = "How many people died in the Orbeck flood?"
 
 

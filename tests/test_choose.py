@@ -6,13 +6,12 @@ from hypothesis import strategies as st
 
 from index.types import Span
 from qa.agree import Evidence
-from qa.calibrate import Features, Weighed
+from qa.calibrate import Weighed
 from qa.choose import ChoicePolicy, choose
 from qa.types import Candidate
-from tests.world import passage
+from tests.world import UNSEEN, passage
 
 POLICY = ChoicePolicy(near=1.0, same=2.5, listed=2.0, part=4.0)
-UNSEEN = Features(*[0.0] * 7)
 STATEMENT = "Why was the road closed?"
 
 

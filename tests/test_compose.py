@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 
 from index.load.normalise import normalise
 from index.types import Hit, Passage, Revision, Span
-from qa.calibrate import Features, Weighed
+from qa.calibrate import Weighed
 from qa.choose import ChoicePolicy
 from qa.compose import Citer, ComposePolicy, answer, no_answer
 from qa.types import Answer, Candidate, Retrieved, Understood
-from tests.world import ListStore, kept, passage
+from tests.world import UNSEEN, ListStore, kept, passage
 
 POLICY = ComposePolicy(choice=ChoicePolicy(near=3.0, same=6.0))
-UNSEEN = Features(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5)
 
 
 def candidate(text: str, short: str, weight: float, *, uri: str = "a.txt", number: int = 1, day: str = "") -> Weighed:

@@ -6,14 +6,13 @@ from dataclasses import replace
 import pytest
 
 from index.types import Hit, Passage, Span
-from qa.calibrate import Features, Weighed
+from qa.calibrate import Weighed
 from qa.further import FurtherPolicy, repeated, to_read
 from qa.types import Candidate, Retrieved
-from tests.world import passage
+from tests.world import UNSEEN, passage
 
 QUERY = "How many horses escaped in Ferrow?"
 POLICY = FurtherPolicy(most=2, cosine=0.1, coverage=0.25)
-UNSEEN = Features(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5)
 TEXT = "In Ferrow 19 horses escaped on Sunday. Cars stopped."
 
 

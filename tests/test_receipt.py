@@ -16,7 +16,7 @@ from index.types import Filter
 from qa.calibrate import Calibration
 from qa.receipt import LONGEST, Fingerprints, Receipt, configuration, pack, public, unpack
 from qa.service import Policy
-from tests.world import kept
+from tests.world import by_score, kept
 
 MODELS = Fingerprints("all-MiniLM-L6-v2:53aa51172d142c89", "reader-v1:9a7ce1e398f63a65", "0123456789abcdef")
 RECEIPT = Receipt(
@@ -272,7 +272,7 @@ def test_the_configuration_has_another_name_for_every_other_value() -> None:
 
 
 def test_the_configuration_of_a_service_can_be_named() -> None:
-    flat = (0.0,) * 7
+    flat = by_score(0.0)
     calibration = Calibration("words", flat, flat, lead=0.0, offset=0.0, standard=kept(0.5), curve=())
     name = configuration(calibration, Policy())
     assert name != configuration(replace(calibration, standard=kept(0.6)), Policy())

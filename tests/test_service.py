@@ -10,7 +10,7 @@ from qa.read import best_first
 from qa.risk import SILENT, Kept
 from qa.service import AnswerService, Policy, SecondLook
 from qa.types import LONGEST_QUESTION, Answer, Candidate, NoAnswer, Question, Turn
-from tests.world import ListStore, kept, passage
+from tests.world import ListStore, by_score, kept, passage
 
 BAN = passage("China announced the export ban on January 6. It was sudden.", number=1, uri="ban.txt")
 CATS = passage("Cats sleep for most of the day.", number=2, uri="cats.txt")
@@ -48,7 +48,7 @@ def service(reader: WordReader, policy: Policy | None = None, threshold: float =
     """A service that is even at a score of 2."""
     return AnswerService(
         reader,
-        Calibration("words", (2.0, 0, 0, 0, 0, 0, 0), (2.0, 0, 0, 0, 0, 0, 0), 0.0, -4.0, kept(threshold), CURVE),
+        Calibration("words", by_score(2.0), by_score(2.0), 0.0, -4.0, kept(threshold), CURVE),
         policy,
     )
 
@@ -244,7 +244,7 @@ def looking_again(
     helpings: tuple[int, ...] = Policy().helpings,
 ) -> AnswerService:
     reader = WordReader() if reader is None else reader
-    table = Calibration("words+second", (2.0, *(0,) * 6), (2.0, *(0,) * 6), 0.0, -4.0, kept(0.5), CURVE)
+    table = Calibration("words+second", by_score(2.0), by_score(2.0), 0.0, -4.0, kept(0.5), CURVE)
     policy = Policy(helpings=helpings, second=SecondLook() if look is None else look)
     return AnswerService(reader, table, policy, second)
 

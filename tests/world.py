@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from index.errors import UnknownDocument, UnknownRevision
 from index.sentences import split
 from index.types import Document, Filter, Generation, Hit, Passage, Revision, Span
+from qa.features import Features
 from qa.risk import Kept
+
+UNSEEN = Features(**dict.fromkeys(Features.__dataclass_fields__, 0.0))
+"""What is known of a candidate of which nothing is known."""
+
+
+def by_score(weight: float) -> tuple[float, ...]:
+    """Weights for the reader's score alone."""
+    return weight, *(0.0,) * (len(Features.__dataclass_fields__) - 1)
 
 
 def kept(threshold: float) -> Kept:

@@ -32,10 +32,11 @@ from benchmarks.data import QuestionSet, news, news_asked, news_without_sources,
 from benchmarks.run import library
 from index.store import PassageStore
 from index.types import Passage, Span
-from qa.calibrate import FILE, LARGEST_LEAD, Calibration, Features, dot, made, rescaled, to_json
+from qa.calibrate import FILE, LARGEST_LEAD, Calibration, dot, made, rescaled, to_json
 from qa.compose import Citer
 from qa.evaluate import is_right, trial
 from qa.evaluation.labelled import Labelled
+from qa.features import Features
 from qa.read import MODEL_FOLDER, Reader, best_first, shipped, together
 from qa.recalibrate import figures
 from qa.risk import Trial, Trials

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from index.terms import analyze
-from qa.calibrate import content_words
 from qa.english.grammar import Part, Word, words_of
 from qa.english.lexicon import TENSED
 from qa.english.nouns import MONTHS, RELATIONAL
 from qa.english.phrases import Kind, Phrase, Role, phrases_of
 from qa.english.pronouns import names
+from qa.features import content_words
 from qa.turns.antecedents import INSIDE, somewhere, topic
 from qa.turns.mentions import TURNS_BACK, Spoken
 from qa.types import Turn
