@@ -6,22 +6,13 @@ from pathlib import Path
 import pytest
 
 from index.errors import ModelError
-from index.types import Hit, Span
+from index.types import Hit
 from qa import calibrate
 from qa.calibrate import LARGEST_LEAD, Calibration, lead
 from qa.features import Features, Sought
 from qa.read import MODEL_FOLDER, shipped, together
-from qa.types import Candidate, Retrieved
-from tests.world import by_score, kept, passage
-
-PIECE = passage("China announced the export ban on January 6. It was sudden.", title="Rare earths")
-
-
-def at(short: str, score: float) -> Candidate:
-    start = PIECE.text.index(short)
-    span = Span(start, start + len(short))
-    return Candidate(PIECE, next(s for s in PIECE.sentences if s.span.covers(span)), span, score)
-
+from qa.types import Retrieved
+from tests.world import PIECE, by_score, in_piece, kept
 
 WHY = Sought("Why?", [Retrieved(Hit(PIECE, 0.03, 2), 0.7)])
 
@@ -32,19 +23,19 @@ def table() -> Calibration:
 
 
 def test_the_heaviest_candidate_comes_first() -> None:
-    low, high = at("January 6", 1.0), at("sudden", 2.0)
+    low, high = in_piece("January 6", 1.0), in_piece("sudden", 2.0)
     assert [w.candidate for w in table().weigh(WHY, [low, high])] == [high, low]
 
 
 def test_probability_rises_with_the_weight_and_stays_inside_zero_and_one() -> None:
-    chances = [table().probability(table().weigh(WHY, [at("sudden", s)])) for s in (-1e6, 0.0, 1.0, 1e6)]
+    chances = [table().probability(table().weigh(WHY, [in_piece("sudden", s)])) for s in (-1e6, 0.0, 1.0, 1e6)]
     assert chances == sorted(chances)
     assert all(0.0 <= chance <= 1.0 for chance in chances)
     assert chances[1] == 0.5
 
 
 def test_a_rival_in_another_sentence_makes_less_sure_and_one_in_the_same_sentence_does_not() -> None:
-    best, same, other = at("January 6", 3.0), at("export ban", 2.0), at("sudden", 2.0)
+    best, same, other = in_piece("January 6", 3.0), in_piece("export ban", 2.0), in_piece("sudden", 2.0)
     weighed = {c.text: table().weigh(WHY, [best, c]) for c in (same, other)}
     assert lead(weighed["export ban"]) == LARGEST_LEAD
     assert lead(weighed["sudden"]) == 1.0

@@ -5,12 +5,11 @@ import math
 import pytest
 
 from index.terms import analyze
-from index.types import Hit, Passage, Span
+from index.types import Hit, Passage
 from qa.features import Features, Sought, content_words, features, name_words
 from qa.types import Candidate, Retrieved
-from tests.world import passage
+from tests.world import PIECE, in_piece, passage
 
-PIECE = passage("China announced the export ban on January 6. It was sudden.", title="Rare earths")
 OCTOPUS = "Inky lived in a tank.\n\nThe octopus left it at night."
 
 
@@ -21,12 +20,6 @@ def found(piece: Passage, *, rank: int = 1) -> Retrieved:
 def first_of(piece: Passage) -> Candidate:
     """Return the first sentence of a passage as a candidate."""
     return Candidate(piece, piece.sentences[0], piece.sentences[0].span, 1.0)
-
-
-def at(short: str, score: float) -> Candidate:
-    start = PIECE.text.index(short)
-    span = Span(start, start + len(short))
-    return Candidate(PIECE, next(s for s in PIECE.sentences if s.span.covers(span)), span, score)
 
 
 def known(query: str, *pieces: Passage) -> Features:
@@ -68,7 +61,7 @@ def test_a_credit_line_holds_what_a_question_calls_it(text: str, query: str, cov
 
 def test_features_say_what_is_known_of_a_candidate() -> None:
     query = "When did China announce the seafood ban on rare things to Japan?"
-    (seen,) = features(Sought(query, [found(PIECE, rank=2)]), [at("January 6", 5.0)])
+    (seen,) = features(Sought(query, [found(PIECE, rank=2)]), [in_piece("January 6", 5.0)])
     # content: china announc seafood ban rare thing japan; "rare" stands only in the title,
     # "seafood", "thing" and "Japan" nowhere
     assert seen == Features(

@@ -14,6 +14,7 @@ from index.sentences import split
 from index.types import Document, Filter, Generation, Hit, Passage, Revision, Span
 from qa.features import Features
 from qa.risk import Kept
+from qa.types import Candidate
 
 UNSEEN = Features(**dict.fromkeys(Features.__dataclass_fields__, 0.0))
 """What is known of a candidate of which nothing is known."""
@@ -45,6 +46,16 @@ def passage(text: str, *, number: int = 1, uri: str = "a.txt", title: str = "A",
     span = Span(start, start + len(text))
     sentences = tuple(s for s in split(whole) if span.covers(s.span))
     return Passage(number, document(whole, uri=uri, title=title), span, sentences, text)
+
+
+PIECE = passage("China announced the export ban on January 6. It was sudden.", title="Rare earths")
+
+
+def in_piece(short: str, score: float) -> Candidate:
+    """Return the first place of `short` in PIECE as a candidate."""
+    start = PIECE.text.index(short)
+    span = Span(start, start + len(short))
+    return Candidate(PIECE, next(s for s in PIECE.sentences if s.span.covers(span)), span, score)
 
 
 class ListStore:
