@@ -54,8 +54,9 @@ def choose(
     """Return the candidates to quote, in order, each sentence once; the first of `weighed` is first.
 
     Behind it the best for each value `against` it; what answers the parts of the question that it leaves open; the best
-    of the first `evidence` from an independent document; then the others, as far as the policy lets them in. None makes
-    the statement of another one in a copy of its document, and in a list none gives an item again.
+    of the first `evidence` from an independent document, whatever it weighs: what is counted as a source is shown; then
+    the others, as far as the policy lets them in. None makes the statement of another one in a copy of its document,
+    and in a list none gives an item again.
     """
     kept: list[Weighed] = []
     sides = {_place(side.witnesses[0].candidate) for side in against}
@@ -80,8 +81,7 @@ def _in_order(
     yield from _for_open_parts(query, weighed, policy)
     same = evidence[0].witnesses if evidence else ()
     alike = {_place(one.candidate) for one in same}
-    independent = (one for one in same if _source(one) != _source(best) and one.weight >= best.weight - policy.same)
-    yield from list(independent)[:1]
+    yield from [one for one in same if _source(one) != _source(best)][:1]
     items = [best]
     listing = form(query) is Form.LIST
     for one in weighed[1:]:

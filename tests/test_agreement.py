@@ -114,6 +114,13 @@ def test_nine_of_ten_groups_show_their_sides(replies: Mapping[str, Reply]) -> No
     assert len(GROUPS) - len(wrong) >= RIGHT * len(GROUPS), wrong
 
 
+def test_what_independent_sources_say_alike_is_quoted_from_two(replies: Mapping[str, Reply]) -> None:
+    alike = [group.name for group in GROUPS if not group.differ and group.sides and group.sides[0].independent > 1]
+    assert len(alike) >= 30
+    quoted = {name: {c.document.group for c in replies[name].citations} for name in alike}
+    assert sum(len(sources) > 1 for sources in quoted.values()) >= RIGHT * len(alike), quoted
+
+
 def test_no_copy_is_counted_twice(replies: Mapping[str, Reply]) -> None:
     for group in GROUPS:
         reply = replies[group.name]

@@ -56,7 +56,7 @@ def test_an_independent_witness_comes_before_a_further_sentence_of_the_same_docu
     text = "The road was closed in May. It stayed closed in May and June."
     best = weighed(text, "May", 5.0, group="one")
     further = weighed(text, "May and June", 4.9, group="one")
-    witness = weighed("In May the road was shut.", "May", 3.0, uri="b.txt", group="two")
+    witness = weighed("In May the road was shut.", "May", 0.5, uri="b.txt", group="two")
     assert chosen("When was it closed?", [best, further, witness], [best, further, witness]) == [
         "The road was closed in May.",
         "In May the road was shut.",
@@ -130,11 +130,12 @@ _FOUND = st.lists(
 def test_the_best_is_first_and_no_statement_twice(pieces: list[tuple[list[str], str, float]], query: str) -> None:
     found = [weighed(f"{' '.join(words)}.", words[0], weight, uri=uri) for words, uri, weight in pieces]
     found.sort(key=lambda one: -one.weight)
-    kept = choose(query, found, [Evidence.of(found[:2])], [], POLICY)
+    witnesses = found[:2]
+    kept = choose(query, found, [Evidence.of(witnesses)], [], POLICY)
     quotes = ["".join(c for c in one.candidate.quote.casefold() if c.isalnum()) for one in kept]
     assert kept[0] is found[0]
     assert len(set(quotes)) == len(quotes)
-    assert all(one.weight >= found[0].weight - POLICY.part for one in kept)
+    assert all(one in witnesses or one.weight >= found[0].weight - POLICY.part for one in kept)
 
 
 def test_an_edited_copy_that_gives_another_value_is_quoted_against_the_best() -> None:
