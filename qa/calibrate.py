@@ -1,9 +1,10 @@
 """Scores → which candidate is best, the probability that it is right, and the threshold below which nothing is said.
 
 One set of weights orders the candidates of a question by what is known of each (`qa/features.py`); another turns what
-is known of the best one, and its lead over the next, into a probability. Both, and what became of the labelled
-questions that choose the threshold (`qa/risk.py`), are in `model/calibration.json`, made by
-`training/fit_calibration.py` from public data. `citespan calibrate` puts one for a user's questions into the library.
+is known of the best one, and its lead over the next, into the probability that an answer made of them is right, in one
+of its first two quotes. Both, and what became of the labelled questions that choose the threshold (`qa/risk.py`), are
+in `model/calibration.json`, made by `training/fit_calibration.py` from public data. `citespan calibrate` puts one for a
+user's questions into the library.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ class Calibration:
     """A fitted table for one reader.
 
     `weights` (in the order of Features) give a candidate's weight. `sureness` (in the same order), `lead` and `offset`
-    give the log-odds that the heaviest candidate is right; from the probability of `standard` on the service answers,
-    unless a risk is asked for: `curve` has the thresholds that keep one (`qa/risk.py`). From the log-odds `doubt` on a
-    second look at the heaviest one is worth its time.
+    give the log-odds that an answer made of the candidates is right; from the probability of `standard` on the service
+    answers, unless a risk is asked for: `curve` has the thresholds that keep one (`qa/risk.py`). From the log-odds
+    `doubt` on a second look at the heaviest candidate is worth its time.
     """
 
     reader: str
@@ -74,7 +75,7 @@ class Calibration:
         return heaviest_first(found)
 
     def probability(self, weighed: Sequence[Weighed]) -> float:
-        """Return the probability in [0, 1] that the first of `weighed` is right; 0.0 if there is none."""
+        """Return the probability in [0, 1] that an answer made of `weighed` is right; 0.0 if there is none."""
         return chance(self._odds(weighed)) if weighed else 0.0
 
     def is_worth_a_second_look(self, weighed: Sequence[Weighed]) -> bool:

@@ -1,8 +1,9 @@
 """What is known of a candidate before it is shown.
 
 A reader's score alone says little: it likes any passage that looks right. How near the passage is to the question, how
-much of the question it holds and whether a "when" is met by a date say more. So does what its document lacks: one that
-never names whom the question names, or lacks the rarest of its words, is seldom what it is about.
+much of the question it holds and whether a "when" is met by a date say more, and what another reader thinks of the same
+passage. So does the document: one of which several passages came high is likely what the question is about, and one
+that never names whom it names, or lacks the rarest of its words, is seldom that.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from index.terms import analyze
 from index.types import Passage
@@ -28,6 +30,8 @@ _QUESTION_WORDS = frozenset(
 _QUESTION_STEMS = frozenset(analyze(" ".join(_QUESTION_WORDS)))
 # Of the passages found, best first, so many tell which words are rare, and what a document holds. More make no odds.
 _SAMPLE = 50
+# So many of a document's passages, the best that were found, tell how high the document came.
+_BEST_OF_DOCUMENT = 3
 _NAME = re.compile(r"(?<!^)\b(?:[A-Z][^\W_]*|\d[\d.,]*)")
 
 
@@ -36,11 +40,15 @@ class Features:
     """What is known of a candidate before it is shown."""
 
     score: float
-    """The reader's score."""
+    """The score of the reader that found it."""
+    passage_score: float
+    """The best score that the first reader gave in the passage; `score` if it has not read it."""
     cosine: float
     """How near the passage is to the query."""
     rank: float
     """1 / rank of the passage."""
+    document_score: float
+    """How high the document came: the mean retrieval score of its three best passages."""
     passage_coverage: float
     """The share of the query's content words, stemmed, that stand in the passage or its title, or call what it is."""
     sentence_coverage: float
@@ -65,6 +73,11 @@ class Sought:
         self.words = content_words(query)
         self.names = name_words(query)
         self._by_passage = {found.hit.passage.id: found for found in retrieved}
+        self._best_read: dict[int, float] = {}
+        scores: defaultdict[str, list[float]] = defaultdict(list)
+        for found in retrieved:
+            scores[found.hit.passage.document.id].append(found.hit.score)
+        self._document_scores = {document: fmean(some[:_BEST_OF_DOCUMENT]) for document, some in scores.items()}
         self._held: defaultdict[str, set[str]] = defaultdict(set)
         holding: Counter[str] = Counter()
         sample = [found.hit.passage for found in retrieved[:_SAMPLE]]
@@ -78,6 +91,19 @@ class Sought:
     def found(self, passage: Passage) -> Retrieved:
         """Return how a passage, or the one that it is a part of, was found."""
         return self._by_passage[passage.id]
+
+    def was_read(self, candidates: Iterable[Candidate]) -> None:
+        """Remember what the first reader found in the passages that it read."""
+        for one in candidates:
+            self._best_read[one.passage.id] = max(one.score, self._best_read.get(one.passage.id, one.score))
+
+    def passage_score(self, candidate: Candidate) -> float:
+        """Return the best score that the first reader gave in the passage of a candidate."""
+        return self._best_read.get(candidate.passage.id, candidate.score)
+
+    def document_score(self, passage: Passage) -> float:
+        """Return how high the document of a passage came."""
+        return self._document_scores[passage.document.id]
 
     def of_names(self, passage: Passage, held: set[str]) -> float:
         """Return the share of the names that the document of a passage holds, which itself has the stems `held`."""
@@ -102,8 +128,10 @@ def features(sought: Sought, candidates: Sequence[Candidate]) -> list[Features]:
         made.append(
             Features(
                 score=candidate.score,
+                passage_score=sought.passage_score(candidate),
                 cosine=found.cosine,
                 rank=1.0 / found.hit.rank,
+                document_score=sought.document_score(passage),
                 passage_coverage=_share(sought.words, held[passage.id]),
                 sentence_coverage=_share(sought.words, {*analyze(candidate.quote), *called(query, passage.kind)}),
                 name_coverage=sought.of_names(passage, held[passage.id]),

@@ -202,7 +202,7 @@ class AnswerService:
     def _helpings(self, sought: Sought) -> Iterator[tuple[list[Weighed], float]]:
         """Yield the candidates so far, best first, and the probability that the first is right: after each second look,
         and after a helping at which there is none."""
-        query, retrieved = sought.query, sought.retrieved
+        retrieved = sought.retrieved
         weighed: list[Weighed] = []
         looked_at: list[Passage] = []
         at = 0
@@ -212,12 +212,18 @@ class AnswerService:
             if not passages:
                 break
             # A candidate's weight does not depend on the others, so those of earlier helpings keep theirs.
-            fresh = self._calibration.weigh(sought, self._reader.read(query, passages))
+            fresh = self._first_read(sought, passages)
             # What the second reader said of a part that passages share holds for each of them.
             known = _merged([*weighed, *(one for one in fresh if not _is_in_any(one.candidate, looked_at))])
             for weighed in self._look_again(sought, known, looked_at, self._policy.second.after(number)):
                 yield weighed, self._calibration.probability(weighed)
             at += helping
+
+    def _first_read(self, sought: Sought, passages: Sequence[Passage]) -> list[Weighed]:
+        """Return what the first reader finds in the passages, best first."""
+        candidates = self._reader.read(sought.query, passages)
+        sought.was_read(candidates)
+        return self._calibration.weigh(sought, candidates)
 
     def _look_again(
         self, sought: Sought, weighed: list[Weighed], looked_at: list[Passage], most: int
@@ -248,8 +254,7 @@ class AnswerService:
         query, retrieved = sought.query, sought.retrieved
         read = {one.candidate.passage.id for one in weighed}
         passages = to_read(query, weighed[0].candidate, retrieved, read, self._policy.further)
-        fresh = self._reader.read(query, passages) if passages else []
-        heard = self._calibration.weigh(sought, fresh)
+        heard = self._first_read(sought, passages) if passages else []
         read |= {passage.id for passage in passages}
         copies = repeated([*weighed, *heard], retrieved, read)
         return heaviest_first([*heard, *self._calibration.weigh(sought, copies)])

@@ -46,7 +46,7 @@ def test_no_candidate_has_no_chance() -> None:
 
 
 def test_a_table_for_other_features_cannot_be_made() -> None:
-    with pytest.raises(ValueError, match="2 weights for 9 features"):
+    with pytest.raises(ValueError, match="2 weights for 11 features"):
         Calibration("r", (1.0, 2.0), (1.0, 2.0), 0.0, 0.0, kept(0.5), ())
 
 

@@ -66,8 +66,10 @@ def test_features_say_what_is_known_of_a_candidate() -> None:
     # "seafood", "thing" and "Japan" nowhere
     assert seen == Features(
         score=5.0,
+        passage_score=5.0,
         cosine=0.7,
         rank=0.5,
+        document_score=0.03,
         passage_coverage=4 / 7,
         sentence_coverage=3 / 7,
         name_coverage=1 / 2,
@@ -106,3 +108,25 @@ def test_a_part_of_a_passage_is_known_by_its_passage() -> None:
     sought = Sought("When did the octopus leave the tank?", [found(tank)])
     part = tank.around(tank.sentences[1], 20)
     assert features(sought, [first_of(part)])[0].missing == features(sought, [first_of(tank)])[0].missing
+
+
+def test_what_the_first_reader_thinks_of_a_passage_is_known_of_what_the_second_finds_there() -> None:
+    other = passage("It rained.", number=2, uri="b.txt")
+    sought = Sought("When did China announce it?", [found(PIECE), found(other, rank=2)])
+    sought.was_read([in_piece("sudden", 2.0), in_piece("January 6", 1.0)])
+    sought.was_read([in_piece("China", -1.0)])
+    seen = features(sought, [in_piece("January 6", 7.0), first_of(other)])
+    assert [(one.score, one.passage_score) for one in seen] == [(7.0, 2.0), (1.0, 1.0)]
+
+
+def test_a_document_comes_as_high_as_its_three_best_passages() -> None:
+    text = "One.\n\nTwo.\n\nThree.\n\nFour."
+    pieces = [passage(part, number=k, within=text) for k, part in enumerate(text.split("\n\n"))]
+    alone = passage("Five.", number=9, uri="b.txt")
+    scores = (0.9, 0.6, 0.5, 0.3, 0.1)
+    retrieved = [
+        Retrieved(Hit(piece, score, rank), 0.7)
+        for rank, (piece, score) in enumerate(zip([*pieces[:3], alone, pieces[3]], scores, strict=True), start=1)
+    ]
+    seen = features(Sought("Which?", retrieved), [first_of(pieces[3]), first_of(alone)])
+    assert [one.document_score for one in seen] == [pytest.approx((0.9 + 0.6 + 0.5) / 3), pytest.approx(0.3)]

@@ -3,11 +3,12 @@
 usage: python -m training.fit_calibration --date YYYY-MM-DD [--reads FILE] [--squad N]
 
 Every question is asked with everything read, by the first reader, and once more with second looks, as often as the
-service ever does. A candidate is right if its sentence overlaps a gold quote; never where there is no answer. Half of
-the questions, by a hash of their text, fit the weights; the other half is then asked again with them, helping by
-helping, and gives the thresholds and the figures. A third set, other questions of SQuAD 2.0, checks whether a risk is
-kept that was promised. What the readers said is kept in FILE, so that another fit with the same ones reads nothing
-again.
+service ever does. A candidate is right if its sentence overlaps a gold quote; never where there is no answer. One set
+of weights puts a right one first; the other gives the probability that the answer is right: the first one, or the next
+one where it is quoted beside it. Half of the questions, by a hash of their text, fit both; the other half is then asked
+again with them, helping by helping, and gives the thresholds and the figures. A third set, other questions of SQuAD
+2.0, checks whether a risk is kept that was promised. What the readers said is kept in FILE, so that another fit with
+the same ones reads nothing again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from benchmarks.run import library
 from index.store import PassageStore
 from index.types import Passage, Span
 from qa.calibrate import FILE, LARGEST_LEAD, Calibration, dot, made, rescaled, to_json
+from qa.choose import ChoicePolicy
 from qa.compose import Citer
 from qa.evaluate import is_right, trial
 from qa.evaluation.labelled import Labelled
@@ -146,10 +148,10 @@ def fit(examples: Sequence[Example], reader: str) -> Calibration:
     weights = _order(examples)
     asked = [e for e in examples if e.candidates]
     tops = [_top(e, weights) for e in asked]
-    x = np.array([(*astuple(best.features), ahead) for best, ahead in tops])
+    x = np.array([(*astuple(top.best.features), top.ahead) for top in tops])
     scale = x.std(axis=0) + 1e-9
     model = LogisticRegression(C=1.0, max_iter=1_000)
-    model.fit(x / scale, [best.right for best, _ in tops], sample_weight=_balance([e.source for e in asked]))
+    model.fit(x / scale, [top.right for top in tops], sample_weight=_balance([e.source for e in asked]))
     *sureness, lead = (round(float(w), 5) for w in model.coef_[0] / scale)
     return made(reader, weights, tuple(sureness), lead, round(float(model.intercept_[0]), 5), Trials(()))
 
@@ -185,13 +187,24 @@ def _balance(sources: Sequence[str]) -> Floats:
     return np.array([len(sources) / (len(counts) * counts[source]) for source in sources])
 
 
-def _top(example: Example, weights: tuple[float, ...]) -> tuple[Seen, float]:
-    """Return the heaviest candidate of an example and its lead."""
+@dataclass(frozen=True, slots=True)
+class _Top:
+    """The heaviest candidate of an example, its lead, and whether an answer made of it is right."""
+
+    best: Seen
+    ahead: float
+    right: bool
+
+
+def _top(example: Example, weights: tuple[float, ...]) -> _Top:
     order = sorted(example.candidates, key=lambda c: -dot(weights, c.features))
     best = order[0]
-    rivals = [dot(weights, c.features) for c in order[1:] if c.sentence != best.sentence]
-    ahead = dot(weights, best.features) - rivals[0] if rivals else LARGEST_LEAD
-    return best, min(LARGEST_LEAD, ahead)
+    rivals = [c for c in order[1:] if c.sentence != best.sentence]
+    if not rivals:
+        return _Top(best, LARGEST_LEAD, best.right)
+    ahead = dot(weights, best.features) - dot(weights, rivals[0].features)
+    quoted = ahead <= ChoicePolicy().near
+    return _Top(best, min(LARGEST_LEAD, ahead), best.right or (quoted and rivals[0].right))
 
 
 def main() -> None:
