@@ -27,7 +27,7 @@ class AgreePolicy:
     other values do to the groups there.
     """
 
-    near: float = 5.0
+    near: float = 4.0
     same: float = 6.0
     score: float = 0.0
 

@@ -5,10 +5,13 @@ usage: python -m training.fit_calibration --date YYYY-MM-DD [--reads FILE] [--sq
 Every question is asked with everything read, by the first reader, and once more with second looks, as often as the
 service ever does. A candidate is right if its sentence overlaps a gold quote; never where there is no answer. One set
 of weights puts a right one first; the other gives the probability that the answer is right: the first one, or the next
-one where it is quoted beside it. Half of the questions, by a hash of their text, fit both; the other half is then asked
-again with them, helping by helping, and gives the thresholds and the figures. A third set, other questions of SQuAD
-2.0, checks whether a risk is kept that was promised. What the readers said is kept in FILE, so that another fit with
-the same ones reads nothing again.
+one where it is quoted beside it.
+
+The table is fitted to all questions. Its thresholds and figures come from two others, each fitted to one half of them,
+by a hash of their text, and asked those of the other half, helping by helping: no question is asked with weights that
+have seen it (cross-fitting; Chernozhukov et al. 2018). A third set, other questions of SQuAD 2.0, checks whether a risk
+is kept that was promised. What the readers said is kept in FILE, so that another fit with the same ones reads little
+again.
 """
 
 from __future__ import annotations
@@ -109,17 +112,17 @@ class Opened:
     questions: QuestionSet
     store: PassageStore
 
-    def half(self, *, held_out: bool) -> list[Labelled]:
-        """Return the questions that check, or those that fit: the same ones with and without their sources."""
-        return [one for one in self.questions.questions if (one.half == 1) == held_out]
+    def half(self, number: int) -> list[Labelled]:
+        """Return half 0 or 1 of the questions: the same ones with and without their sources."""
+        return [one for one in self.questions.questions if one.half == number]
 
 
-def collect(sets: Iterable[Opened], service: AnswerService) -> list[Example]:
-    """Ask the questions that fit, and look at each candidate."""
+def collect(sets: Iterable[Opened], half: int, service: AnswerService) -> list[Example]:
+    """Ask half of the questions, and look at each candidate."""
     found = []
     for opened in sets:
         store = opened.store
-        for labelled in opened.half(held_out=False):
+        for labelled in opened.half(half):
             citer = Citer(store)
             seen = []
             for one in service.consider(Question(labelled.text), store)[:_CANDIDATES]:
@@ -128,13 +131,13 @@ def collect(sets: Iterable[Opened], service: AnswerService) -> list[Example]:
                 right = labelled.answerable and is_right(labelled, [cited], store)
                 seen.append(Seen(f"{document.id}:{sentence.start}", one.features, right))
             found.append(Example(opened.questions.name, labelled.text, labelled.answerable, tuple(seen)))
-        print(f"{opened.questions.name}: asked", flush=True)
+        print(f"{opened.questions.name}, half {half}: asked", flush=True)
     return found
 
 
-def ask_again(opened: Opened, service: AnswerService) -> list[Trial]:
-    """Ask the questions that check, helping by helping."""
-    return [trial(labelled, service, opened.store) for labelled in opened.half(held_out=True)]
+def ask_again(opened: Opened, half: int, service: AnswerService) -> list[Trial]:
+    """Ask half of the questions, helping by helping."""
+    return [trial(labelled, service, opened.store) for labelled in opened.half(half)]
 
 
 def neutral(reader: str) -> Calibration:
@@ -169,7 +172,7 @@ def _order(examples: Sequence[Example]) -> tuple[float, ...]:
     share = _balance([e.source for e in kept]) / len(kept)
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        total, gradient = 0.005 * float(weights @ weights), 0.01 * weights
+        total, gradient = 0.02 * float(weights @ weights), 0.04 * weights
         for x, mask, part in zip(questions, right, share, strict=True):
             chances = softmax((x / scale) @ weights)
             good = float(chances[mask].sum())
@@ -222,24 +225,30 @@ def main() -> None:
         squad = squad_open()
         sets = [news(), news_without_sources(), news_asked(), own_texts(), squad.sample(arguments.squad)]
         opened = [Opened(one, stack.enter_context(library(one, embedder)).current()) for one in sets]
-        by_first = fit(collect(opened, AnswerService(reader, neutral(both), everything)), both)
-        fitted = fit(collect(opened, AnswerService(reader, by_first, second=second)), both)
-        service = AnswerService(reader, fitted, second=second)
-        halves = {one.questions.name: ask_again(one, service) for one in opened}
-        asked = Trials(tuple(seen for half in halves.values() for seen in half)).as_kept()
-        table = rescaled(fitted, 1.0, 0.0, asked)
+        seen: list[Example] = []
+        halves: dict[str, list[Trial]] = {one.questions.name: [] for one in opened}
+        for half in (0, 1):
+            by_first = fit(collect(opened, half, AnswerService(reader, neutral(both), everything)), both)
+            of_half = collect(opened, half, AnswerService(reader, by_first, second=second))
+            service = AnswerService(reader, fit(of_half, both), second=second)
+            for one in opened:
+                halves[one.questions.name] += ask_again(one, 1 - half, service)
+            seen += of_half
+        asked = Trials(tuple(one for tried in halves.values() for one in tried)).as_kept()
+        table = rescaled(fit(seen, both), 1.0, 0.0, asked)
+        service = AnswerService(reader, table, second=second)
         used = {one.text for one in sets[-1].questions}
         rest = [one for one in squad.questions if one.text not in used]
         fresh = QuestionSet("fresh", squad.documents, tuple(rest)).sample(arguments.squad // 2)
         third = Trials(tuple(trial(one, service, opened[-1].store) for one in fresh.questions))
     measured = {"held out": figures(asked, table)}
-    for name, half in halves.items():
-        measured[f"held out, {name}"] = figures(Trials(tuple(half)), table)
+    for name, tried in halves.items():
+        measured[f"held out, {name}"] = figures(Trials(tuple(tried)), table)
     measured["never seen, SQuAD 2.0 open"] = figures(third, table)
     about = {
         "date": arguments.date,
         "command": f"python -m training.fit_calibration --squad {arguments.squad} --date {arguments.date}",
-        "questions": {name: len(half) for name, half in halves.items()},
+        "questions": {name: len(tried) for name, tried in halves.items()},
         "figures": measured,
     }
     (MODEL_FOLDER / FILE).write_text(to_json(table, asked, about), encoding="utf-8")
