@@ -12,7 +12,7 @@ from qa.calibrate import Calibration
 from qa.read import best_first
 from qa.service import AnswerService, Asked, Watch
 from qa.types import Candidate, Question, Retrieved
-from tests.world import kept
+from tests.world import by_feature, kept
 
 SECONDS = 60.0
 """How long anything may take before a test fails."""
@@ -86,8 +86,8 @@ class WordReader:
 
 CALIBRATION = Calibration(
     "words",
-    weights=(2.0, 1.0, 1.0, 1.0, *(0.0,) * 5),
-    sureness=(1.0, 0.7, 0.3, *(0.0,) * 6),
+    weights=by_feature(score=2.0, cosine=1.0, rank=1.0, passage_coverage=1.0),
+    sureness=by_feature(score=1.0, cosine=0.7, rank=0.3),
     lead=0.1,
     offset=-3.0,
     standard=kept(0.5),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import astuple, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,14 @@ UNSEEN = Features(**dict.fromkeys(Features.__dataclass_fields__, 0.0))
 """What is known of a candidate of which nothing is known."""
 
 
+def by_feature(**weights: float) -> tuple[float, ...]:
+    """Weights for some features, by their names; the others weigh nothing."""
+    return astuple(replace(UNSEEN, **weights))
+
+
 def by_score(weight: float) -> tuple[float, ...]:
     """Weights for the reader's score alone."""
-    return weight, *(0.0,) * (len(Features.__dataclass_fields__) - 1)
+    return by_feature(score=weight)
 
 
 def kept(threshold: float) -> Kept:
