@@ -200,8 +200,8 @@ class AnswerService:
         return found
 
     def _helpings(self, sought: Sought) -> Iterator[tuple[list[Weighed], float]]:
-        """Yield the candidates so far, best first, and the probability that the first is right: after each second look,
-        and after a helping at which there is none."""
+        """Yield the candidates so far, best first, and the probability that an answer made of them is right: after each
+        second look, and after a helping at which there is none."""
         retrieved = sought.retrieved
         weighed: list[Weighed] = []
         looked_at: list[Passage] = []
@@ -211,7 +211,7 @@ class AnswerService:
             passages = [found.hit.passage for found in retrieved[at : at + helping] if found.hit.score >= near]
             if not passages:
                 break
-            # A candidate's weight does not depend on the others, so those of earlier helpings keep theirs.
+            # A candidate's weight does not depend on other passages, so those of earlier helpings keep theirs.
             fresh = self._first_read(sought, passages)
             # What the second reader said of a part that passages share holds for each of them.
             known = _merged([*weighed, *(one for one in fresh if not _is_in_any(one.candidate, looked_at))])

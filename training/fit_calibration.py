@@ -51,6 +51,8 @@ from qa.types import Candidate, Question
 Floats = NDArray[np.float64]
 # Of one question's candidates, those with the best reader scores: the others are hopeless and many.
 _CANDIDATES = 8
+# How much large weights cost in the order; chosen by what it does to the answers (training/README.md).
+_DECAY = 0.02
 
 
 class RememberingReader:
@@ -172,7 +174,7 @@ def _order(examples: Sequence[Example]) -> tuple[float, ...]:
     share = _balance([e.source for e in kept]) / len(kept)
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        total, gradient = 0.02 * float(weights @ weights), 0.04 * weights
+        total, gradient = _DECAY * float(weights @ weights), 2 * _DECAY * weights
         for x, mask, part in zip(questions, right, share, strict=True):
             chances = softmax((x / scale) @ weights)
             good = float(chances[mask].sum())
@@ -226,15 +228,15 @@ def main() -> None:
         sets = [news(), news_without_sources(), news_asked(), own_texts(), squad.sample(arguments.squad)]
         opened = [Opened(one, stack.enter_context(library(one, embedder)).current()) for one in sets]
         seen: list[Example] = []
-        halves: dict[str, list[Trial]] = {one.questions.name: [] for one in opened}
+        tried: dict[str, list[Trial]] = {one.questions.name: [] for one in opened}
         for half in (0, 1):
             by_first = fit(collect(opened, half, AnswerService(reader, neutral(both), everything)), both)
             of_half = collect(opened, half, AnswerService(reader, by_first, second=second))
             service = AnswerService(reader, fit(of_half, both), second=second)
             for one in opened:
-                halves[one.questions.name] += ask_again(one, 1 - half, service)
+                tried[one.questions.name] += ask_again(one, 1 - half, service)
             seen += of_half
-        asked = Trials(tuple(one for tried in halves.values() for one in tried)).as_kept()
+        asked = Trials(tuple(one for of_set in tried.values() for one in of_set)).as_kept()
         table = rescaled(fit(seen, both), 1.0, 0.0, asked)
         service = AnswerService(reader, table, second=second)
         used = {one.text for one in sets[-1].questions}
@@ -242,13 +244,13 @@ def main() -> None:
         fresh = QuestionSet("fresh", squad.documents, tuple(rest)).sample(arguments.squad // 2)
         third = Trials(tuple(trial(one, service, opened[-1].store) for one in fresh.questions))
     measured = {"held out": figures(asked, table)}
-    for name, tried in halves.items():
-        measured[f"held out, {name}"] = figures(Trials(tuple(tried)), table)
+    for name, of_set in tried.items():
+        measured[f"held out, {name}"] = figures(Trials(tuple(of_set)), table)
     measured["never seen, SQuAD 2.0 open"] = figures(third, table)
     about = {
         "date": arguments.date,
         "command": f"python -m training.fit_calibration --squad {arguments.squad} --date {arguments.date}",
-        "questions": {name: len(tried) for name, tried in halves.items()},
+        "questions": {name: len(of_set) for name, of_set in tried.items()},
         "figures": measured,
     }
     (MODEL_FOLDER / FILE).write_text(to_json(table, asked, about), encoding="utf-8")
